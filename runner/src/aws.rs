@@ -1,0 +1,251 @@
+//! The AWS SDK: clients as the user configured them, and its answers as our own types. The only file
+//! that knows SDK types; policy is elsewhere.
+
+use std::collections::BTreeMap;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::types::{FunctionConfiguration, PackageType};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use ledger::Redacted;
+use thiserror::Error;
+
+use crate::function::name::FunctionName;
+use crate::function::{Function, Location, Package};
+
+/// AWS did not describe a function that can be run.
+#[derive(Debug, Error)]
+pub enum AwsError {
+    /// The call was answered with a refusal.
+    #[error("{operation} of `{subject}` was refused: {code}: {message}")]
+    Refused {
+        /// API operation.
+        operation: &'static str,
+        /// Function or layer.
+        subject: String,
+        /// Error code.
+        code: String,
+        /// Error message.
+        message: String,
+    },
+    /// There was no answer.
+    #[error("{operation} of `{subject}` got no answer: {problem}")]
+    Unreachable {
+        /// API operation.
+        operation: &'static str,
+        /// Function or layer.
+        subject: String,
+        /// What the SDK says.
+        problem: String,
+    },
+    /// The answer lacks what a run needs.
+    #[error("{operation} of `{subject}` {problem}")]
+    Incomplete {
+        /// API operation.
+        operation: &'static str,
+        /// Function or layer.
+        subject: String,
+        /// What is missing and what to do.
+        problem: String,
+    },
+}
+
+const GET_FUNCTION: &str = "GetFunction";
+const GET_LAYER: &str = "GetLayerVersionByArn";
+
+/// Reads region, credentials and endpoints from the usual places.
+pub async fn config(region: Option<String>) -> SdkConfig {
+    let client = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).http_client(client.build_https());
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region));
+    }
+    loader.load().await
+}
+
+/// Asks Lambda what the function is and where its code and layers are.
+pub async fn describe(config: &SdkConfig, name: &FunctionName) -> Result<Function, AwsError> {
+    let client = Client::new(config);
+    let request = client.get_function().function_name(name.unqualified());
+    let answer = request.set_qualifier(name.qualifier().map(str::to_owned)).send().await;
+    let answer = answer.map_err(|error| failure(GET_FUNCTION, &name.to_string(), &error))?;
+    let mut function = function(answer, &name.to_string())?;
+    for layer in &mut function.layers {
+        *layer = locate(&client, &layer.name).await?;
+    }
+    Ok(function)
+}
+
+async fn locate(client: &Client, arn: &str) -> Result<Package, AwsError> {
+    let answer = client.get_layer_version_by_arn().arn(arn).send().await;
+    let answer = answer.map_err(|error| failure(GET_LAYER, arn, &error))?;
+    let content = answer.content();
+    let url =
+        content.and_then(|content| content.location()).ok_or_else(|| AwsError::Incomplete {
+            operation: GET_LAYER,
+            subject: arn.to_owned(),
+            problem: "has no Content.Location: the layer's code cannot be fetched".to_owned(),
+        })?;
+    let sha256 = content.and_then(|content| content.code_sha256()).map(str::to_owned);
+    Ok(Package {
+        name: format!("layer {arn}"),
+        location: Location::Url(url.to_owned().into()),
+        sha256,
+    })
+}
+
+fn failure<E>(operation: &'static str, subject: &str, error: &SdkError<E>) -> AwsError
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let subject = subject.to_owned();
+    match error {
+        SdkError::ServiceError(refusal) => AwsError::Refused {
+            operation,
+            subject,
+            code: refusal.err().code().unwrap_or("no error code").to_owned(),
+            message: refusal.err().message().unwrap_or("no message").to_owned(),
+        },
+        _ => AwsError::Unreachable {
+            operation,
+            subject,
+            problem: DisplayErrorContext(error).to_string(),
+        },
+    }
+}
+
+/// Turns `GetFunction`'s answer into a function, or says which of its holes is in the way.
+fn function(answer: GetFunctionOutput, subject: &str) -> Result<Function, AwsError> {
+    let incomplete = |problem: String| AwsError::Incomplete {
+        operation: GET_FUNCTION,
+        subject: subject.to_owned(),
+        problem,
+    };
+    let configuration =
+        answer.configuration.ok_or_else(|| incomplete("has no Configuration".into()))?;
+    if configuration.package_type() == Some(&PackageType::Image) {
+        return Err(incomplete(
+            "is a container image function: this version runs zip packages only".into(),
+        ));
+    }
+    let url = answer.code.and_then(|code| code.location).ok_or_else(|| {
+        incomplete(
+            "has no Code.Location: its code cannot be fetched; grant kms:Decrypt on its key".into(),
+        )
+    })?;
+    let runtime = configuration
+        .runtime()
+        .ok_or_else(|| incomplete("has no Runtime".into()))?
+        .as_str()
+        .to_owned();
+    let arn = configuration.function_arn().unwrap_or_default().to_owned();
+    let name = configuration.function_name().unwrap_or_default().to_owned();
+    let logging = configuration.logging_config().and_then(|logging| logging.log_group());
+    Ok(Function {
+        version: configuration.version().unwrap_or("$LATEST").to_owned(),
+        handler: configuration.handler().unwrap_or_default().to_owned(),
+        memory: configuration
+            .memory_size()
+            .and_then(|size| u32::try_from(size).ok())
+            .unwrap_or(128),
+        region: arn.split(':').nth(3).unwrap_or_default().to_owned(),
+        log_group: logging.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
+        variables: variables(&configuration).map_err(incomplete)?,
+        code: Package {
+            name: "function package".to_owned(),
+            location: Location::Url(url.into()),
+            sha256: configuration.code_sha256().map(str::to_owned),
+        },
+        layers: configuration
+            .layers()
+            .iter()
+            .filter_map(|layer| layer.arn())
+            .map(unlocated)
+            .collect(),
+        runtime,
+        arn,
+        name,
+    })
+}
+
+/// A layer of which only the ARN is known yet.
+fn unlocated(arn: &str) -> Package {
+    Package { name: arn.to_owned(), location: Location::Url(Redacted::default()), sha256: None }
+}
+
+fn variables(
+    configuration: &FunctionConfiguration,
+) -> Result<BTreeMap<String, Redacted<String>>, String> {
+    let Some(environment) = configuration.environment() else { return Ok(BTreeMap::new()) };
+    if let Some(error) = environment.error() {
+        let (code, message) =
+            (error.error_code().unwrap_or_default(), error.message().unwrap_or_default());
+        return Err(format!(
+            "hides the environment: {code}: {message}; grant kms:Decrypt on the function's key to the role that runs this"
+        ));
+    }
+    let pairs = environment.variables().into_iter().flatten();
+    Ok(pairs.map(|(name, value)| (name.clone(), Redacted::new(value.clone()))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::types::{
+        EnvironmentError, EnvironmentResponse, FunctionCodeLocation, Runtime,
+    };
+
+    use super::*;
+
+    fn configuration() -> aws_sdk_lambda::types::builders::FunctionConfigurationBuilder {
+        FunctionConfiguration::builder()
+            .function_name("f")
+            .function_arn("arn:aws:lambda:eu-west-1:123456789012:function:f:7")
+            .runtime(Runtime::from("python3.13"))
+    }
+
+    fn refused(configuration: FunctionConfiguration, url: Option<&str>) -> String {
+        let code = FunctionCodeLocation::builder().set_location(url.map(str::to_owned)).build();
+        let answer = GetFunctionOutput::builder().configuration(configuration).code(code).build();
+        function(answer, "f").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_hole_in_the_answer_is_named() {
+        let hidden = EnvironmentResponse::builder()
+            .error(EnvironmentError::builder().error_code("AccessDeniedException").build());
+        let table = [
+            (configuration().build(), None, "has no Code.Location"),
+            (
+                configuration().environment(hidden.build()).build(),
+                Some("u"),
+                "hides the environment: AccessDeniedException",
+            ),
+            (
+                configuration().package_type(PackageType::Image).build(),
+                Some("u"),
+                "container image",
+            ),
+            (configuration().set_runtime(None).build(), Some("u"), "has no Runtime"),
+        ];
+        for (configuration, url, expected) in table {
+            let found = refused(configuration, url);
+            assert!(found.contains(expected), "{found}");
+        }
+    }
+
+    #[test]
+    fn the_presigned_url_is_not_printed() {
+        let code = FunctionCodeLocation::builder()
+            .location("https://host/?X-Amz-Signature=canary")
+            .build();
+        let answer =
+            GetFunctionOutput::builder().configuration(configuration().build()).code(code).build();
+        let function = function(answer, "f").unwrap();
+        assert_eq!(function.region, "eu-west-1");
+        assert!(!format!("{function:?}").contains("canary"));
+    }
+}

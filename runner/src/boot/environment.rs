@@ -1,0 +1,201 @@
+//! The environment of the function's process, built from nothing, as Lambda builds it (developer
+//! guide, "Using Lambda environment variables"; values as recorded on AWS). Pure.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ledger::Redacted;
+
+use super::{Layout, OPT};
+use crate::function::Function;
+use crate::function::runtime::Family;
+
+/// Names and values.
+pub type Variables = BTreeMap<String, Redacted<String>>;
+
+/// What of the run, beside the function, shows in its environment.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    /// `host:port` of the Runtime API.
+    pub api: String,
+    /// `YYYY/MM/DD/[version]` and 32 hexadecimal digits.
+    pub log_stream: String,
+    /// How to find credentials, handed on from the supervisor.
+    pub credentials: Variables,
+}
+
+/// All variables of the runtime's process. A function's own variables take the place of all but
+/// the reserved ones.
+pub fn build(
+    function: &Function,
+    family: &Family,
+    layout: &Layout,
+    platform: &Platform,
+) -> Variables {
+    let mut variables = defaults(function, family, layout);
+    variables.extend(function.variables.clone());
+    variables.extend(reserved(function, family, layout, platform));
+    variables.extend(platform.credentials.clone());
+    variables
+}
+
+/// What a function may change.
+fn defaults(function: &Function, family: &Family, layout: &Layout) -> Variables {
+    let task = layout.task.display();
+    let (runtime, opt) = (layout.runtime.display(), layout.opt.display());
+    let lang = if family.without_lang.contains(&function.runtime) {
+        ["", ""]
+    } else {
+        ["/var/lang/bin:", "/var/lang/lib:"]
+    };
+    let mut variables = plain([
+        ("PATH", format!("{}/usr/local/bin:/usr/bin/:/bin:{opt}/bin", lang[0])),
+        (
+            "LD_LIBRARY_PATH",
+            format!(
+                "{}/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{opt}/lib",
+                lang[1]
+            ),
+        ),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
+        ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000".to_owned()),
+    ]);
+    let major = major(&function.runtime);
+    let fill = |text: &String| {
+        let places =
+            [("{task}", &layout.task), ("{opt}", &layout.opt), ("{runtime}", &layout.runtime)];
+        let text = places.iter().fold(text.replace("{major}", major), |text, (name, path)| {
+            text.replace(name, &path.display().to_string())
+        });
+        Redacted::new(text)
+    };
+    variables.extend(family.environment.iter().map(|(name, text)| (name.clone(), fill(text))));
+    variables
+}
+
+/// What a function may not change (developer guide, "Reserved environment variables").
+fn reserved(
+    function: &Function,
+    family: &Family,
+    layout: &Layout,
+    platform: &Platform,
+) -> Variables {
+    let mut variables = plain([
+        ("_HANDLER", function.handler.clone()),
+        ("AWS_REGION", function.region.clone()),
+        ("AWS_DEFAULT_REGION", function.region.clone()),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", function.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", platform.log_stream.clone()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_RUNTIME_API", platform.api.clone()),
+        ("LAMBDA_TASK_ROOT", layout.task.display().to_string()),
+        ("LAMBDA_RUNTIME_DIR", layout.runtime.display().to_string()),
+        ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".to_owned()),
+        ("_AWS_XRAY_DAEMON_PORT", "2000".to_owned()),
+    ]);
+    if family.execution_env {
+        variables.insert(
+            "AWS_EXECUTION_ENV".to_owned(),
+            format!("AWS_Lambda_{}", function.runtime).into(),
+        );
+    }
+    // Our own bootstraps look for layers here; it is gone before the function's code runs.
+    if layout.opt != Path::new(OPT) {
+        variables.insert("IMMORTAL_OPT".to_owned(), layout.opt.display().to_string().into());
+    }
+    variables
+}
+
+fn plain<const N: usize>(pairs: [(&str, String); N]) -> Variables {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
+/// `nodejs22.x` → `22`
+fn major(identifier: &str) -> &str {
+    let digits = identifier
+        .find(|letter: char| letter.is_ascii_digit())
+        .map_or("", |start| &identifier[start..]);
+    digits.split('.').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LocalFunction;
+    use crate::function::{local, runtime};
+
+    fn built(identifier: &str, own: &[(&str, &str)], opt: &str) -> BTreeMap<String, String> {
+        let code = LocalFunction {
+            code: "f.zip".into(),
+            layers: vec![],
+            runtime: identifier.into(),
+            handler: "app.handler".into(),
+        };
+        let mut function = local::describe(&code, "eu-west-1");
+        function.variables = own
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into()))
+            .collect();
+        let layout =
+            Layout { task: "/var/task".into(), opt: opt.into(), runtime: "/var/runtime".into() };
+        let platform = Platform {
+            api: "127.0.0.1:9001".into(),
+            log_stream: "s".into(),
+            credentials: Variables::new(),
+        };
+        let variables = build(&function, runtime::find(identifier).unwrap(), &layout, &platform);
+        variables.into_iter().map(|(name, value)| (name, value.into_inner())).collect()
+    }
+
+    #[test]
+    fn paths_are_those_recorded_on_lambda() {
+        let python = built("python3.13", &[], "/opt");
+        assert_eq!(python["PATH"], "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
+        let libraries = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
+        assert_eq!(python["LD_LIBRARY_PATH"], libraries);
+        assert_eq!(
+            built("provided.al2", &[], "/opt")["PATH"],
+            "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
+        );
+        let node = "/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task";
+        assert_eq!(built("nodejs22.x", &[], "/opt")["NODE_PATH"], node);
+    }
+
+    #[test]
+    fn the_function_sets_what_is_not_reserved() {
+        let own = [("TZ", "Europe/Sofia"), ("_HANDLER", "x"), ("AWS_REGION", "x"), ("A", "b")];
+        let built = built("python3.13", &own, "/opt");
+        assert_eq!((built["TZ"].as_str(), built["A"].as_str()), ("Europe/Sofia", "b"));
+        assert_eq!(
+            (built["_HANDLER"].as_str(), built["AWS_REGION"].as_str()),
+            ("app.handler", "eu-west-1")
+        );
+    }
+
+    #[test]
+    fn a_custom_runtime_has_no_execution_environment_name() {
+        assert_eq!(built("python3.13", &[], "/opt")["AWS_EXECUTION_ENV"], "AWS_Lambda_python3.13");
+        assert!(!built("provided.al2023", &[], "/opt").contains_key("AWS_EXECUTION_ENV"));
+    }
+
+    #[test]
+    fn layers_beside_their_usual_place_are_pointed_to() {
+        assert!(!built("python3.13", &[], "/opt").contains_key("IMMORTAL_OPT"));
+        let elsewhere = built("nodejs20.x", &[], "/tmp/x/opt");
+        assert_eq!(elsewhere["IMMORTAL_OPT"], "/tmp/x/opt");
+        assert!(elsewhere["NODE_PATH"].starts_with("/tmp/x/opt/nodejs/node20/node_modules:"));
+    }
+
+    #[test]
+    fn home_and_user_are_not_set() {
+        let built = built("python3.13", &[], "/opt");
+        assert!(
+            ["HOME", "USER", "HOSTNAME", "TMPDIR"].iter().all(|name| !built.contains_key(*name))
+        );
+    }
+}

@@ -1,0 +1,321 @@
+//! Settings: what the environment and the command line said, checked. Pure: nothing is opened here.
+//! What the settings lead to is decided by the stages.
+
+pub mod variable;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ledger::Redacted;
+use thiserror::Error;
+
+use crate::function::name::{FunctionName, NameError};
+
+/// Where settings come from. Programs read the process's environment, tests a map.
+pub trait Environment {
+    /// The value of a variable, if it is set.
+    fn get(&self, name: &str) -> Option<OsString>;
+}
+
+/// A setting that cannot be used. Exit code 64.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A value that does not mean anything.
+    #[error("{setting}: expected {expected}, found `{found}`")]
+    Invalid {
+        /// Variable or flag.
+        setting: String,
+        /// What it takes.
+        expected: &'static str,
+        /// What it was given.
+        found: String,
+    },
+    /// A value that is not text.
+    #[error("{setting}: expected UTF-8 text, found other bytes")]
+    NotText {
+        /// Variable.
+        setting: &'static str,
+    },
+    /// A function name that is none.
+    #[error("{setting} is no function name")]
+    Function {
+        /// Variable or flag.
+        setting: &'static str,
+        /// What is wrong with it.
+        source: NameError,
+    },
+    /// Something is missing, with the remedy.
+    #[error("{0}")]
+    Missing(&'static str),
+    /// A setting of design that this version does not serve: refused, so that nothing it promises is
+    /// silently not done.
+    #[error("{setting} is set to `{found}`, which this version does not support: {remedy}")]
+    Unsupported {
+        /// Variable or flag.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+        /// What to do instead.
+        remedy: &'static str,
+    },
+}
+
+/// How one function is to be run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Which function.
+    pub source: Source,
+    /// Where its event is.
+    pub event: EventSource,
+    /// What the original invocation's context said.
+    pub context: Context,
+    /// Takes the place of the module in the function's handler.
+    pub module: Option<String>,
+    /// Region of AWS calls, where it is not the usual one.
+    pub region: Option<String>,
+    /// Time and memory, and where runtime clients are.
+    pub limits: Limits,
+    /// Variables set over the function's own.
+    pub variables: Vec<(String, Redacted<String>)>,
+}
+
+/// Which function to run.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// One that Lambda knows.
+    Deployed(FunctionName),
+    /// One that is described here.
+    Local(LocalFunction),
+}
+
+/// A function that no API describes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalFunction {
+    /// Zip file, directory or URL.
+    pub code: String,
+    /// Layer zips, lowest first.
+    pub layers: Vec<PathBuf>,
+    /// Runtime identifier, such as `python3.13`.
+    pub runtime: String,
+    /// Handler, such as `app.handler`.
+    pub handler: String,
+}
+
+/// Where the event is.
+#[derive(Debug, Clone)]
+pub enum EventSource {
+    /// Here.
+    Text(Redacted<String>),
+    /// In a file.
+    File(PathBuf),
+    /// On standard input.
+    Stdin,
+}
+
+/// What is known of the invocation that is run again.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// Request id; a fresh one where none is known.
+    pub request_id: Option<String>,
+    /// The ARN that was invoked.
+    pub invoked_function_arn: Option<String>,
+    /// Client context, JSON text.
+    pub client_context: Option<Redacted<String>>,
+    /// Cognito identity, JSON text.
+    pub identity: Option<Redacted<String>>,
+}
+
+/// Limits of a run.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Limit of one invocation.
+    pub max_duration: Duration,
+    /// Between SIGTERM and the end of this program.
+    pub stop_timeout: Duration,
+    /// Memory that the function is told it has, in MB; none takes the function's own.
+    pub memory: Option<u32>,
+    /// Where runtime clients are.
+    pub runtime_dir: Option<PathBuf>,
+}
+
+/// The longest invocation: JavaScript timers overflow at 2^31 ms, a little later.
+pub const LONGEST: Duration = Duration::from_hours(24 * 24);
+const DEFAULT_MAX_DURATION: Duration = Duration::from_hours(14 * 24);
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Limits {
+    /// The limits that the environment sets.
+    pub fn from_environment(environment: &impl Environment) -> Result<Self, ConfigError> {
+        let max = text(environment, variable::MAX_DURATION)?;
+        let stop = text(environment, variable::STOP_TIMEOUT)?;
+        Ok(Self {
+            max_duration: max.map_or(Ok(DEFAULT_MAX_DURATION), |text| {
+                max_duration(variable::MAX_DURATION, &text)
+            })?,
+            stop_timeout: stop
+                .map_or(Ok(DEFAULT_STOP_TIMEOUT), |text| duration(variable::STOP_TIMEOUT, &text))?,
+            memory: None,
+            runtime_dir: environment.get(variable::RUNTIME_DIR).map(PathBuf::from),
+        })
+    }
+}
+
+/// The variable's text; an empty one counts as not set, as a task definition cannot unset one.
+pub fn text(
+    environment: &impl Environment,
+    name: &'static str,
+) -> Result<Option<String>, ConfigError> {
+    let value = environment.get(name).map(OsString::into_string).transpose();
+    let value = value.map_err(|_| ConfigError::NotText { setting: name })?;
+    Ok(value.filter(|text| !text.is_empty()))
+}
+
+/// A duration such as `90s`, `2h 30m`, `14d`, or whole seconds without a unit.
+pub fn duration(setting: &str, text: &str) -> Result<Duration, ConfigError> {
+    let seconds = text.parse().map(Duration::from_secs).ok();
+    let parsed =
+        seconds.or_else(|| humantime::parse_duration(text).ok()).filter(|found| !found.is_zero());
+    parsed.ok_or_else(|| ConfigError::Invalid {
+        setting: setting.to_owned(),
+        expected: "a duration above zero such as `90s`, `2h 30m` or `14d`",
+        found: text.to_owned(),
+    })
+}
+
+/// A duration that an invocation may last.
+pub fn max_duration(setting: &str, text: &str) -> Result<Duration, ConfigError> {
+    let found = duration(setting, text)?;
+    if found <= LONGEST {
+        return Ok(found);
+    }
+    Err(ConfigError::Invalid {
+        setting: setting.to_owned(),
+        expected: "at most 24 days, because JavaScript timers overflow soon after",
+        found: text.to_owned(),
+    })
+}
+
+/// What the container's environment asks for.
+pub fn from_environment(environment: &impl Environment) -> Result<Run, ConfigError> {
+    refuse_unsupported(environment)?;
+    let limits = Limits::from_environment(environment)?;
+    if let Some(function) = text(environment, variable::FUNCTION)? {
+        let event = text(environment, variable::EVENT)?.unwrap_or_else(|| "{}".into());
+        return Ok(Run {
+            source: Source::Deployed(function_name(variable::FUNCTION, &function)?),
+            event: event_address(event)?,
+            context: Context::default(),
+            module: None,
+            region: text(environment, variable::REGION)?,
+            limits,
+            variables: Vec::new(),
+        });
+    }
+    ancestor(environment, limits)
+}
+
+/// The variables of immortal-aws-lambda, which still start a run.
+fn ancestor(environment: &impl Environment, limits: Limits) -> Result<Run, ConfigError> {
+    let name = text(environment, variable::HANDLER_NAME)?.ok_or(ConfigError::Missing(
+        "nothing to run: set IMMORTAL_FUNCTION to a function's name or ARN and IMMORTAL_EVENT to its event",
+    ))?;
+    let context = text(environment, variable::HANDLER_CONTEXT)?;
+    let event = text(environment, variable::HANDLER_EVENT)?.unwrap_or_else(|| "{}".into());
+    Ok(Run {
+        source: Source::Deployed(function_name(variable::HANDLER_NAME, &name)?),
+        event: EventSource::Text(Redacted::new(event)),
+        context: context.map_or_else(|| Ok(Context::default()), |text| read_context(&text))?,
+        module: text(environment, variable::HANDLER_PATH)?,
+        region: text(environment, variable::REGION)?,
+        limits,
+        variables: Vec::new(),
+    })
+}
+
+/// Checks a function's name or ARN.
+pub fn function_name(setting: &'static str, text: &str) -> Result<FunctionName, ConfigError> {
+    text.parse().map_err(|source| ConfigError::Function { setting, source })
+}
+
+/// An event that is given by address, or here.
+fn event_address(text: String) -> Result<EventSource, ConfigError> {
+    if text.starts_with("s3://") {
+        return Err(ConfigError::Unsupported {
+            setting: variable::EVENT,
+            found: text,
+            remedy: "give the event as JSON text or as a file:// address",
+        });
+    }
+    Ok(match text.strip_prefix("file://") {
+        Some(path) => EventSource::File(path.into()),
+        None => EventSource::Text(Redacted::new(text)),
+    })
+}
+
+/// Reads a context object as the Node and Python runtimes print it.
+fn read_context(text: &str) -> Result<Context, ConfigError> {
+    let invalid = || ConfigError::Invalid {
+        setting: variable::HANDLER_CONTEXT.to_owned(),
+        expected: "a JSON object",
+        // The text may hold an identity, so only its length is told.
+        found: format!("{} bytes that are none", text.len()),
+    };
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|_| invalid())?;
+    let string = |names: [&str; 2]| {
+        names
+            .iter()
+            .find_map(|name| object.get(*name)?.as_str())
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let json = |names: [&str; 2]| {
+        let value =
+            names.iter().find_map(|name| object.get(*name)).filter(|value| value.is_object());
+        value.map(|value| Redacted::new(value.to_string()))
+    };
+    Ok(Context {
+        request_id: string(["awsRequestId", "aws_request_id"]),
+        invoked_function_arn: string(["invokedFunctionArn", "invoked_function_arn"]),
+        client_context: json(["clientContext", "client_context"]),
+        identity: json(["identity", "identity"]),
+    })
+}
+
+fn refuse_unsupported(environment: &impl Environment) -> Result<(), ConfigError> {
+    let refused = [
+        (
+            variable::JOB,
+            "",
+            "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
+        ),
+        (
+            variable::QUEUE,
+            "",
+            "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
+        ),
+        (
+            variable::DESTINATIONS,
+            "stdout",
+            "outcomes go to standard output: leave it out or say `stdout`",
+        ),
+        (
+            variable::CREDENTIALS,
+            "task",
+            "the task role's credentials are handed on: leave it out or say `task`",
+        ),
+    ];
+    for (setting, allowed, remedy) in refused {
+        match text(environment, setting)? {
+            Some(found) if found != allowed => {
+                return Err(ConfigError::Unsupported { setting, found, remedy });
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! What the environment says and what it means.
+
+use std::collections::HashMap;
+
+use super::*;
+
+impl<S: std::hash::BuildHasher> Environment for HashMap<&str, &str, S> {
+    fn get(&self, name: &str) -> Option<OsString> {
+        HashMap::get(self, name).map(|value| OsString::from(*value))
+    }
+}
+
+fn run(pairs: &[(&'static str, &'static str)]) -> Result<Run, ConfigError> {
+    from_environment(&pairs.iter().copied().collect::<HashMap<_, _>>())
+}
+
+fn refusal(pairs: &[(&'static str, &'static str)]) -> String {
+    run(pairs).unwrap_err().to_string()
+}
+
+#[test]
+fn a_function_and_its_event_start_a_run() {
+    let run = run(&[("IMMORTAL_FUNCTION", "resize:live"), ("IMMORTAL_EVENT", "[1]")]).unwrap();
+    let Source::Deployed(name) = run.source else { panic!("not deployed") };
+    assert_eq!((name.name(), name.qualifier()), ("resize", Some("live")));
+    assert!(matches!(run.event, EventSource::Text(text) if text.expose() == "[1]"));
+    assert_eq!(run.limits.max_duration, DEFAULT_MAX_DURATION);
+}
+
+#[test]
+fn an_event_may_be_in_a_file() {
+    let run = run(&[("IMMORTAL_FUNCTION", "f"), ("IMMORTAL_EVENT", "file:///tmp/e.json")]).unwrap();
+    assert!(matches!(run.event, EventSource::File(path) if path == *"/tmp/e.json"));
+}
+
+#[test]
+fn the_ancestors_variables_still_start_a_run() {
+    let context = r#"{"awsRequestId":"r","clientContext":{"a":1},"identity":null,"invokedFunctionArn":"arn"}"#;
+    let run = run(&[
+        ("AWS_LAMBDA_HANDLER_NAME", "f"),
+        ("AWS_LAMBDA_HANDLER_EVENT", "{}"),
+        ("AWS_LAMBDA_HANDLER_CONTEXT", context),
+        ("AWS_LAMBDA_HANDLER_PATH", "src/other"),
+        ("REGION", "eu-west-1"),
+    ])
+    .unwrap();
+    assert_eq!(run.context.request_id.as_deref(), Some("r"));
+    assert_eq!(run.context.client_context.unwrap().expose(), r#"{"a":1}"#);
+    assert!(run.context.identity.is_none());
+    assert_eq!(
+        (run.module.as_deref(), run.region.as_deref()),
+        (Some("src/other"), Some("eu-west-1"))
+    );
+}
+
+#[test]
+fn durations_are_read_with_and_without_units() {
+    let seconds = |text| duration("X", text).unwrap().as_secs();
+    assert_eq!([seconds("90"), seconds("2h 30m"), seconds("14d")], [90, 9_000, 1_209_600]);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_value() {
+    let function = ("IMMORTAL_FUNCTION", "f");
+    let table = [
+        (vec![], "nothing to run: set IMMORTAL_FUNCTION"),
+        (vec![("IMMORTAL_FUNCTION", "a b")], "IMMORTAL_FUNCTION is no function name"),
+        (
+            vec![function, ("IMMORTAL_MAX_DURATION", "long")],
+            "IMMORTAL_MAX_DURATION: expected a duration",
+        ),
+        (vec![function, ("IMMORTAL_MAX_DURATION", "25d")], "at most 24 days"),
+        (vec![function, ("IMMORTAL_STOP_TIMEOUT", "0")], "IMMORTAL_STOP_TIMEOUT: expected"),
+        (vec![("IMMORTAL_JOB", "s3://b/j")], "IMMORTAL_JOB is set to `s3://b/j`"),
+        (vec![function, ("IMMORTAL_DESTINATIONS", "sqs:x")], "IMMORTAL_DESTINATIONS is set to"),
+        (vec![function, ("IMMORTAL_CREDENTIALS", "function")], "IMMORTAL_CREDENTIALS is set to"),
+        (
+            vec![("AWS_LAMBDA_HANDLER_NAME", "f"), ("AWS_LAMBDA_HANDLER_CONTEXT", "x")],
+            "AWS_LAMBDA_HANDLER_CONTEXT: expected a JSON object",
+        ),
+    ];
+    for (settings, expected) in table {
+        let found = refusal(&settings);
+        assert!(found.contains(expected), "{settings:?} gave `{found}`");
+    }
+}
+
+#[test]
+fn no_event_reaches_a_debug_output() {
+    let run = run(&[("IMMORTAL_FUNCTION", "f"), ("IMMORTAL_EVENT", "\"canary\"")]).unwrap();
+    assert!(!format!("{run:?}").contains("canary"));
+}

@@ -1,0 +1,72 @@
+//! A function: what is to run and where its code is, however that became known. Bytes are fetched
+//! and unpacked elsewhere.
+
+pub mod local;
+pub mod name;
+pub mod runtime;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use ledger::Redacted;
+
+/// A function's configuration and packages.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Bare name.
+    pub name: String,
+    /// ARN as invoked, with qualifier where there was one.
+    pub arn: String,
+    /// Version, `$LATEST` or a number.
+    pub version: String,
+    /// Runtime identifier, such as `python3.13`.
+    pub runtime: String,
+    /// Handler, such as `app.handler`.
+    pub handler: String,
+    /// Memory size in MB.
+    pub memory: u32,
+    /// Region, for the function's environment.
+    pub region: String,
+    /// Log group.
+    pub log_group: String,
+    /// Its variables.
+    pub variables: BTreeMap<String, Redacted<String>>,
+    /// Its code.
+    pub code: Package,
+    /// Its layers, lowest first.
+    pub layers: Vec<Package>,
+}
+
+/// A zip as stored, or a directory that stands for one.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// How messages call it: `function package`, a layer's ARN, a path.
+    pub name: String,
+    /// Where it is.
+    pub location: Location,
+    /// SHA-256 of the zip, in base64 as Lambda gives it.
+    pub sha256: Option<String>,
+}
+
+/// Where a package is.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// A zip file.
+    File(PathBuf),
+    /// A directory, used as it is.
+    Directory(PathBuf),
+    /// A URL that needs no further credentials, such as a presigned one: a secret.
+    Url(Redacted<String>),
+}
+
+impl Function {
+    /// Lets another module take the place of the handler's, keeping the exported name.
+    pub fn override_module(&mut self, module: &str) {
+        let module = [".js", ".mjs", ".cjs", ".py"]
+            .iter()
+            .find_map(|end| module.strip_suffix(end))
+            .unwrap_or(module);
+        let export = self.handler.rsplit_once('.').map_or("handler", |(_, export)| export);
+        self.handler = format!("{module}.{export}");
+    }
+}

@@ -1,0 +1,29 @@
+//! The runner: fetches a deployed Lambda function, starts its language runtime, is the Runtime API
+//! for it, and reports how the run ended.
+//!
+//! Rooms, in the order in which data passes: [`cli`] and [`config`] say what is wanted; [`job`] is
+//! the event; [`function`] is what to run, described by [`aws`] or by arguments; [`fetch`] and
+//! [`unpack`] put its code in [`place`]; [`boot`] and [`process`] start its runtime; [`api`] and
+//! [`session`] serve it in the one loop of [`serve`]; [`output`] and [`report`] tell how it went.
+//! [`run`] leads through them.
+
+pub mod api;
+pub mod aws;
+pub mod boot;
+pub mod cli;
+pub mod clock;
+pub mod code;
+pub mod config;
+pub mod fetch;
+pub mod function;
+pub mod job;
+pub mod output;
+pub mod payload;
+pub mod place;
+pub mod process;
+pub mod report;
+pub mod run;
+pub mod serve;
+pub mod session;
+pub mod signals;
+pub mod unpack;

@@ -1,0 +1,91 @@
+//! Why a run did not get as far as an outcome, and the exit code of each reason. Stages own their
+//! errors; here they meet.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::aws::AwsError;
+use crate::boot::NoRuntime;
+use crate::code::Code;
+use crate::fetch::FetchError;
+use crate::function::runtime::UnknownRuntime;
+use crate::job::EventError;
+use crate::place::PlaceError;
+use crate::unpack::UnpackError;
+
+/// Why a run did not get as far as an outcome.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The event cannot be used.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// AWS did not describe the function.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Nobody knows its runtime.
+    #[error(transparent)]
+    Runtime(#[from] UnknownRuntime),
+    /// This machine has no client for its runtime.
+    #[error(transparent)]
+    NoRuntime(#[from] NoRuntime),
+    /// Its code could not be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Its code was refused.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// There is no room for its code.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// Its outcome could not be written.
+    #[error("the outcome could not be written to standard output")]
+    Undelivered(#[source] io::Error),
+    /// The program could not set itself up.
+    #[error("signals and timers could not be set up")]
+    SetUp(#[source] io::Error),
+    /// The machine did not let us.
+    #[error("{what}: {problem}")]
+    Machine {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        problem: String,
+    },
+}
+
+impl From<&UnpackError> for Code {
+    fn from(error: &UnpackError) -> Self {
+        if error.is_refusal() { Self::Refused } else { Self::Internal }
+    }
+}
+
+impl From<&FetchError> for Code {
+    fn from(error: &FetchError) -> Self {
+        match error {
+            FetchError::Digest { .. } | FetchError::Io { .. } => Self::Refused,
+            FetchError::Network { .. } | FetchError::Status { .. } => Self::Unavailable,
+        }
+    }
+}
+
+impl From<&RunError> for Code {
+    fn from(error: &RunError) -> Self {
+        match error {
+            RunError::NoRuntime(_) => Self::Usage,
+            RunError::Event(_)
+            | RunError::Runtime(_)
+            | RunError::Place(PlaceError::Occupied { .. }) => Self::Refused,
+            RunError::Fetch(error) => error.into(),
+            RunError::Aws(_) => Self::Unavailable,
+            RunError::Undelivered(_) => Self::Undelivered,
+            RunError::Unpack(error) => error.into(),
+            RunError::Place(_) | RunError::SetUp(_) | RunError::Machine { .. } => Self::Internal,
+        }
+    }
+}
+
+/// An error of the machine, not of any stage.
+pub(super) fn machine<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> RunError {
+    move |error| RunError::Machine { what, problem: error.to_string() }
+}

@@ -1,0 +1,71 @@
+//! One run from settings to exit code: prepare (describe, fetch, unpack), execute (boot, serve),
+//! deliver. Each stage takes its input and returns the next type; what a stage does is its own
+//! business.
+
+mod error;
+mod execute;
+mod prepare;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
+
+pub use error::RunError;
+use error::machine;
+
+use crate::clock::{Clock, millis};
+use crate::code::Code;
+use crate::config::{Environment, Limits, Run};
+use crate::process;
+use crate::report::Outcome;
+use crate::session::Millis;
+use crate::signals::Signals;
+
+/// Between SIGKILL to the function and our own end, at most.
+const LAST_SECONDS: Duration = Duration::from_secs(2);
+
+/// How much time there is.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    clock: Clock,
+    /// Limit of the invocation.
+    limit: Millis,
+    /// Between SIGTERM and SIGKILL to the function.
+    grace: Millis,
+}
+
+impl Times {
+    fn new(limits: &Limits) -> Self {
+        let stop = limits.stop_timeout;
+        let grace = stop.saturating_sub(LAST_SECONDS.min(stop / 4));
+        Self { clock: Clock::start(), limit: millis(limits.max_duration), grace: millis(grace) }
+    }
+}
+
+/// Runs one function once.
+pub async fn run(
+    run: Run,
+    environment: &impl Environment,
+    signals: &mut Signals,
+) -> Result<Code, RunError> {
+    let times = Times::new(&run.limits);
+    let prepared = tokio::select! {
+        prepared = prepare::prepare(run, environment, times.clock) => prepared?,
+        () = signals.stop.asked() => return Ok(Code::Interrupted),
+    };
+    process::prepare(prepared.place.is_image()).map_err(machine("preparing to start processes"))?;
+    let outcome = execute::execute(&prepared, environment, signals, times).await?;
+    process::end_all(LAST_SECONDS);
+    deliver(outcome)
+}
+
+/// Prints the payload and nothing else.
+fn deliver(outcome: Outcome) -> Result<Code, RunError> {
+    let Some(payload) = outcome.payload else { return Ok(outcome.code) };
+    let mut stdout = io::stdout().lock();
+    payload.write_to(&mut stdout).map_err(RunError::Undelivered)?;
+    if stdout.is_terminal() {
+        let _ = stdout.write_all(b"\n");
+    }
+    stdout.flush().map_err(RunError::Undelivered)?;
+    Ok(outcome.code)
+}
