@@ -1,0 +1,133 @@
+//! The images: the runner is PID 1, the function is somebody else and may do little.
+
+use std::process::Command;
+
+use e2e::{ControlPlane, Deployed, Package, Run, container, fixture, nodejs, python};
+use serde_json::json;
+
+fn run(image: &str, function: Deployed, event: &str) -> Run {
+    let plane = ControlPlane::with(function);
+    let variables = [("IMMORTAL_FUNCTION", "resize"), ("IMMORTAL_EVENT", event), ("CANARY", "x")];
+    container(image, &[&plane.variables()[..], &variables].concat())
+}
+
+#[test]
+fn each_language_runs_in_its_image() {
+    run("immortal/python", Deployed::new(&python(), "python3.11", "app.echo"), "[1]")
+        .answers("[1]");
+    run("immortal/nodejs", Deployed::new(&nodejs(), "nodejs22.x", "index.echo"), "[2]")
+        .answers("[2]");
+    let shell = Package::default().executable("bootstrap", fixture("provided/curl.sh"));
+    run("immortal/provided", Deployed::new(&shell, "provided.al2", "h"), "[3]")
+        .answers("handler=h event=[3]");
+    let program = std::fs::read(env!("CARGO_BIN_EXE_rust-bootstrap")).unwrap();
+    let program = Package::default().executable("bootstrap", program);
+    let answer =
+        run("immortal/provided", Deployed::new(&program, "provided.al2023", "h"), "[4]").json();
+    assert_eq!(answer["event"], json!([4]));
+}
+
+#[test]
+fn layers_lie_in_opt() {
+    let layer = Package::default().file("python/layered.py", "VALUE = __file__");
+    let function = Deployed::new(&python(), "python3.11", "app.layered").layer(&layer);
+    run("immortal/python", function, "{}").answers("\"/opt/python/layered.py\"");
+}
+
+#[test]
+fn the_function_is_confined() {
+    let function = Deployed::new(&python(), "python3.11", "app.confinement");
+    let found = run("immortal/python", function, "{}").json();
+    let expected = json!({
+        "uid": 993, "gid": 990, "groups": [], "cwd": "/var/task", "no_new_privs": "1",
+        "blocked": "0000000000000000", "capabilities": "0000000000000000",
+        "task": false, "opt": false, "tmp": true, "supervisor_environment": false,
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_environment_is_lambdas() {
+    let function = Deployed::new(&python(), "python3.11", "app.environment");
+    let found = run("immortal/python", function, "{}").json();
+    let libraries = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
+    let expected = [
+        ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+        ("LD_LIBRARY_PATH", libraries),
+        ("LAMBDA_TASK_ROOT", "/var/task"),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+        ("PYTHONPATH", "/var/runtime"),
+        ("PWD", "/var/task"),
+        ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.11"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(found[name], value, "{name}");
+    }
+    for name in ["CANARY", "IMMORTAL_FUNCTION", "IMMORTAL_OPT", "HOME", "HOSTNAME"] {
+        assert!(found.get(name).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn pid_1_reaps_orphans() {
+    let function = Deployed::new(&python(), "python3.11", "app.orphans");
+    let found = run("immortal/python", function, r#"{"count":300}"#).json();
+    assert_eq!(found, json!({ "zombies": 0, "supervisor": 1 }));
+}
+
+#[test]
+fn a_function_for_another_image_is_refused() {
+    let function = Deployed::new(&nodejs(), "nodejs22.x", "index.echo");
+    run("immortal/python", function, "{}").ends_with(64).says("no client for runtime `nodejs22.x`");
+}
+
+#[test]
+fn a_restarted_container_runs_again() {
+    let plane = ControlPlane::with(Deployed::new(&python(), "python3.11", "app.echo"));
+    let name = format!("immortal-test-restart-{}", std::process::id());
+    let mut create = Command::new("docker");
+    create.args(["create", "--network", "host", "--name", &name, "-e", "IMMORTAL_FUNCTION=resize"]);
+    for (variable, value) in plane.variables() {
+        create.args(["-e", &format!("{variable}={value}")]);
+    }
+    assert!(create.arg("immortal/python").status().unwrap().success());
+    let start =
+        || Run::from(Command::new("docker").args(["start", "--attach", &name]).output().unwrap());
+    let runs = [start(), start()];
+    assert!(Command::new("docker").args(["rm", "--force", &name]).status().unwrap().success());
+    runs[0].answers("{}");
+    runs[1].answers("{}");
+}
+
+#[test]
+fn docker_stop_ends_with_143_and_a_signal_to_pid_1_is_not_lost() {
+    let plane = ControlPlane::with(Deployed::new(&python(), "python3.11", "app.sleep"));
+    let name = format!("immortal-test-stop-{}", std::process::id());
+    let mut start = Command::new("docker");
+    start.args([
+        "run",
+        "--detach",
+        "--network",
+        "host",
+        "--name",
+        &name,
+        "-e",
+        "IMMORTAL_FUNCTION=resize",
+    ]);
+    start.args(["-e", r#"IMMORTAL_EVENT={"seconds":600}"#]);
+    for (variable, value) in plane.variables() {
+        start.args(["-e", &format!("{variable}={value}")]);
+    }
+    assert!(start.arg("immortal/python").output().unwrap().status.success());
+    assert!(
+        Command::new("docker")
+            .args(["stop", "--time", "60", &name])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let code = Command::new("docker").args(["wait", &name]).output().unwrap().stdout;
+    Command::new("docker").args(["rm", "--force", &name]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&code).trim(), "143");
+}

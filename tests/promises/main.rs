@@ -1,0 +1,18 @@
+//! The promises, one suite each.
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a panic here")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the bans are the runner's: tests wait for what they started"
+)]
+
+mod container;
+mod control_plane;
+mod environment;
+mod example;
+mod function_errors;
+mod invoke;
+mod languages;
+mod process;
+mod runtime_api;
+mod settings;
+mod unpack;

@@ -1,0 +1,51 @@
+//! `unpack`: a package made by a real tool comes out as it went in.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::process::Command;
+
+use e2e::{Package, Sandbox};
+
+#[test]
+fn what_info_zip_packed_comes_out_with_modes_links_and_times() {
+    let source = tempfile::tempdir().unwrap();
+    let path = |name: &str| source.path().join(name);
+    fs::create_dir(path("bin")).unwrap();
+    fs::write(path("bin/run"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(path("bin/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(path("data"), "x".repeat(100_000)).unwrap();
+    symlink("bin/run", path("start")).unwrap();
+    let sandbox = Sandbox::new(&["unpack"]);
+    let archive = sandbox.directory().join("made.zip").display().to_string();
+    let zip = Command::new("zip")
+        .args(["-qry", &archive, "."])
+        .current_dir(source.path())
+        .status()
+        .unwrap();
+    assert!(zip.success());
+    let target = sandbox.directory().join("out");
+    let sandbox = sandbox.arguments(&[&archive, &target.display().to_string()]);
+    sandbox.run().ends_with(0).prints("");
+    assert_eq!(fs::metadata(target.join("bin/run")).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(fs::read_link(target.join("start")).unwrap().display().to_string(), "bin/run");
+    assert_eq!(fs::read(target.join("data")).unwrap(), fs::read(path("data")).unwrap());
+    let times = [&target, &source.path().to_path_buf()]
+        .map(|root| fs::metadata(root.join("data")).unwrap().mtime());
+    assert_eq!(times[0], times[1]);
+    // A second time there is something in the way, and it stays as it is.
+    sandbox.run().ends_with(65).says("is not empty");
+    assert!(target.join("data").exists());
+}
+
+#[test]
+fn a_refused_package_leaves_nothing() {
+    let mut sandbox = Sandbox::new(&["unpack"]);
+    let archive =
+        sandbox.write("bad.zip", Package::default().file("a", "x").file("b/../../c", "x").bytes());
+    let target = sandbox.directory().join("out");
+    let sandbox = sandbox.arguments(&[&archive, &target.display().to_string()]);
+    sandbox.run().ends_with(65).says("'..'").says("c");
+    assert!(!target.exists());
+    let sandbox = sandbox.arguments(&["--max-unpacked", "0"]);
+    sandbox.run().ends_with(65);
+}

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Makes sure that what the tests and the example use is here: a Python environment (.venv) with a local Lambda API and
+# AWS's SDK, and a few small tools.
+set -eu
+
+# Pinned.
+packages='ministack==1.5.33 boto3==1.43.11'
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+venv=$root/.venv
+
+fail() {
+    printf 'tests/setup.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+missing=
+for tool in python3 node npm curl zip; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        fail "needed and not installed:$missing"
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null || fail "apt-get could not install:$missing"
+fi
+
+[ "$(cat "$venv/.stamp" 2>/dev/null || true)" != "$packages" ] || exit 0
+rm -rf "$venv"
+python3 -m venv "$venv" || fail "python3 could not make a virtual environment: install Debian's package python3-venv"
+# shellcheck disable=SC2086 # a list of words
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check $packages || fail "pip could not install: $packages"
+printf '%s\n' "$packages" >"$venv/.stamp"

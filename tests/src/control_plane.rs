@@ -1,0 +1,171 @@
+//! A scripted Lambda API on a real socket: GetFunction, GetLayerVersionByArn, and the URLs they give.
+//! It answers as AWS does, or with the fault that a test asks for.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::Package;
+
+/// A function as the API knows it.
+#[derive(Debug, Clone)]
+pub struct Deployed {
+    /// Its configuration; tests change what they need.
+    pub configuration: Value,
+    /// Its code's location, where there is one.
+    pub code: Value,
+    zip: Vec<u8>,
+    layers: Vec<Vec<u8>>,
+    code_status: u16,
+}
+
+impl Deployed {
+    /// A function named `resize`.
+    pub fn new(package: &Package, runtime: &str, handler: &str) -> Self {
+        let zip = package.bytes();
+        let configuration = json!({
+            "FunctionName": "resize", "FunctionArn": arn("resize"), "Runtime": runtime, "Handler": handler,
+            "Role": "arn:aws:iam::123456789012:role/resize", "Timeout": 3, "MemorySize": 512,
+            "Version": "$LATEST", "PackageType": "Zip", "CodeSize": zip.len(), "CodeSha256": digest(&zip),
+            "State": "Active", "LastUpdateStatus": "Successful",
+        });
+        let code = json!({ "RepositoryType": "S3", "Location": "HOST/code?X-Amz-Signature=canary-signature" });
+        Self { configuration, code, zip, layers: Vec::new(), code_status: 200 }
+    }
+
+    /// With a layer on top of those it has.
+    #[must_use]
+    pub fn layer(mut self, package: &Package) -> Self {
+        self.layers.push(package.bytes());
+        let layers: Vec<Value> =
+            (1..=self.layers.len()).map(|version| json!({ "Arn": layer_arn(version) })).collect();
+        self.configuration["Layers"] = layers.into();
+        self
+    }
+
+    /// With something else in its configuration.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: Value) -> Self {
+        self.configuration[key] = value;
+        self
+    }
+
+    /// With a code URL that is answered with this status.
+    #[must_use]
+    pub fn code_status(mut self, status: u16) -> Self {
+        self.code_status = status;
+        self
+    }
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}")
+}
+
+fn layer_arn(version: usize) -> String {
+    format!("arn:aws:lambda:eu-west-1:123456789012:layer:l:{version}")
+}
+
+fn digest(bytes: &[u8]) -> String {
+    BASE64.encode(Sha256::digest(bytes))
+}
+
+/// The API, for as long as this lives.
+#[derive(Debug)]
+pub struct ControlPlane {
+    url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl ControlPlane {
+    /// Serves one function.
+    pub fn with(function: Deployed) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (log, host) = (Arc::clone(&requests), url.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (function, log, host) = (function.clone(), Arc::clone(&log), host.clone());
+                std::thread::spawn(move || serve(&stream, &function, &host, &log));
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// What the runner needs to find it.
+    pub fn variables(&self) -> Vec<(&str, &str)> {
+        vec![
+            ("AWS_ENDPOINT_URL_LAMBDA", &self.url),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "canary-secret-key"),
+        ]
+    }
+
+    /// The request lines so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn serve(stream: &TcpStream, function: &Deployed, host: &str, log: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        let mut header = String::from("x");
+        while header != "\r\n" {
+            header.clear();
+            if reader.read_line(&mut header).unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        log.lock().unwrap().push(path.clone());
+        let (status, body) = answer(&path, function, host);
+        let error =
+            if status < 400 { "" } else { "x-amzn-ErrorType: ResourceNotFoundException\r\n" };
+        let head =
+            format!("HTTP/1.1 {status} Status\r\n{error}Content-Length: {}\r\n\r\n", body.len());
+        let mut stream = stream;
+        if stream.write_all(&[head.as_bytes(), &body].concat()).is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
+    let json = |value: Value| (200, value.to_string().replace("HOST", host).into_bytes());
+    let (route, _) = path.split_once('?').unwrap_or((path, ""));
+    if route == "/code" {
+        return (function.code_status, function.zip.clone());
+    }
+    if let Some(layer) =
+        route.strip_prefix("/layer/").and_then(|version| version.parse::<usize>().ok())
+    {
+        return (200, function.layers[layer - 1].clone());
+    }
+    if route == "/2018-10-31/layers" {
+        let version: usize =
+            path.rsplit("%3A").next().and_then(|version| version.parse().ok()).unwrap_or(1);
+        let zip = &function.layers[version - 1];
+        let location = format!("HOST/layer/{version}?X-Amz-Signature=canary-signature");
+        let content =
+            json!({ "Location": location, "CodeSha256": digest(zip), "CodeSize": zip.len() });
+        return json(
+            json!({ "Content": content, "LayerVersionArn": layer_arn(version), "Version": version }),
+        );
+    }
+    if route.starts_with("/2015-03-31/functions/") && route.contains("resize") {
+        return json(json!({ "Configuration": function.configuration, "Code": function.code }));
+    }
+    (404, json!({ "Type": "User", "Message": "Function not found" }).to_string().into_bytes())
+}
