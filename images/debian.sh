@@ -45,7 +45,7 @@ case $family in
 python)
     packages="$packages,python3"
     # For the Python of this Debian, whichever one is installed here.
-    python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.11 \
+    python3 -m pip install --quiet --root-user-action=ignore --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.11 \
         --target "$work/runtime" -r "$root/runtimes/python/requirements.txt" || fail "AWS's client for Python could not be installed"
     cp "$root/runtimes/python/bootstrap" "$root/runtimes/python/bootstrap.py" "$work/runtime/"
     ;;
