@@ -1,0 +1,55 @@
+# Everything a person does with this repository. `make` alone lists it.
+# BASE=debian builds images on Debian roots made here; without it, on AWS's public base images.
+
+TARGET  ?= $(shell uname -m)-unknown-linux-musl
+OUT     := $(or $(CARGO_TARGET_DIR),target)
+RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
+BASE    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test unit lint fmt images bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## install what builds and tests need: musl target, runtime clients, test tools
+	@runner/toolchain.sh
+	@runtimes/setup.sh
+	@tests/setup.sh
+
+build: ## build the runner: one static binary
+	@runner/toolchain.sh
+	cargo build --release --locked --target $(TARGET) -p runner
+
+run: setup build ## deploy the example functions (Timeout: 3 s) to a local Lambda API and run them for longer
+	@.venv/bin/python docs/example/run.py $(RUNNER)
+
+test: setup build ## run all tests, in containers too
+	@images/docker.sh
+	@images/build.sh $(RUNNER) debian
+	IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked --workspace
+
+unit: ## run the tests that need nothing but Rust
+	cargo test --locked -p ledger -p runner
+
+lint: ## check formatting, lints, dependencies, scripts
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
+	cargo deny --locked check bans licenses sources
+	@cargo deny --locked check advisories || echo "advisories were not checked: the advisory database could not be fetched"
+	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh runner/*.sh tests/*.sh .ci/run
+
+fmt: ## format the code
+	cargo fmt --all
+
+images: build ## build the container images (BASE=debian: on Debian roots made here)
+	@images/docker.sh
+	@images/build.sh $(RUNNER) $(BASE)
+
+bench: setup build ## print the figures
+	@.venv/bin/python tests/bench/bench.py $(RUNNER)
+
+clean: ## remove what was built and fetched
+	cargo clean
+	rm -rf .runtimes .venv .cache
