@@ -37,7 +37,9 @@ lint: ## check formatting, lints, dependencies, scripts
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
 	cargo deny --locked check bans licenses sources
-	@cargo deny --locked check advisories || echo "advisories were not checked: the advisory database could not be fetched"
+	@if cargo deny fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
+	else echo "advisories were not checked: the advisory database could not be fetched"; fi
+	@command -v shellcheck >/dev/null || apt-get install -y --no-install-recommends shellcheck >/dev/null
 	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh runner/*.sh tests/*.sh .ci/run
 
 fmt: ## format the code

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{FunctionConfiguration, PackageType};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use ledger::Redacted;
 use thiserror::Error;
 
+use crate::causes::causes;
 use crate::function::name::FunctionName;
 use crate::function::{Function, Location, Package};
 
@@ -110,11 +111,7 @@ where
             code: refusal.err().code().unwrap_or("no error code").to_owned(),
             message: refusal.err().message().unwrap_or("no message").to_owned(),
         },
-        _ => AwsError::Unreachable {
-            operation,
-            subject,
-            problem: DisplayErrorContext(error).to_string(),
-        },
+        _ => AwsError::Unreachable { operation, subject, problem: causes(error) },
     }
 }
 

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
+use crate::causes::causes;
 use crate::function::{Location, Package};
 
 /// A package that could not be had. Its URL is a secret and appears nowhere.
@@ -117,8 +118,10 @@ impl Fetcher {
         package: &Package,
         url: &Redacted<String>,
     ) -> Result<(File, String), FetchError> {
-        let network =
-            |error| FetchError::Network { package: package.name.clone(), problem: causes(error) };
+        let network = |error: reqwest::Error| FetchError::Network {
+            package: package.name.clone(),
+            problem: causes(&error.without_url()),
+        };
         let io = |source| FetchError::Io { package: package.name.clone(), source };
         let client = self.client.get_or_try_init(async || client()).await.map_err(network)?;
         let mut response = client.get(url.expose()).send().await.map_err(network)?;
@@ -143,14 +146,6 @@ fn digest(file: &mut File) -> io::Result<String> {
             count => hasher.update(&buffer[..count]),
         }
     }
-}
-
-/// The error and its causes on one line, without the URL.
-fn causes(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let first: &dyn std::error::Error = &error;
-    let chain = std::iter::successors(Some(first), |error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

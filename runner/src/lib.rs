@@ -10,6 +10,7 @@
 pub mod api;
 pub mod aws;
 pub mod boot;
+pub mod causes;
 pub mod cli;
 pub mod clock;
 pub mod code;

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use runner::causes::causes;
 use runner::cli::{Cli, Command, Unpack};
 use runner::code::Code;
 use runner::config::{self, Environment};
@@ -77,8 +78,6 @@ fn supervise(settings: config::Run) -> Result<Code, RunError> {
 
 /// Prints an error and its causes on one line.
 fn fail(code: Code, error: &(dyn Error + 'static)) -> Code {
-    let chain = std::iter::successors(Some(error), |error| (*error).source());
-    let text = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    let _ = writeln!(io::stderr(), "immortal-runner: {text}");
+    let _ = writeln!(io::stderr(), "immortal-runner: {}", causes(error));
     code
 }

@@ -117,7 +117,10 @@ def bare_runtime(language, code, handler):
             "LAMBDA_TASK_ROOT": str(task),
             "LAMBDA_RUNTIME_DIR": str(runtime),
             "NODE_PATH": f"{runtime}/node_modules:{runtime}:{task}",
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+            # Looked through by every program that starts: part of the function's start, not of ours.
+            "LD_LIBRARY_PATH": f"/var/lang/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:/opt/lib",
+            "LANG": "en_US.UTF-8",
             "AWS_LAMBDA_FUNCTION_NAME": "bench",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",

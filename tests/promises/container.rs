@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use e2e::{ControlPlane, Deployed, Package, Run, container, fixture, nodejs, python};
+use e2e::{ControlPlane, Deployed, Package, Run, confined, container, fixture, nodejs, python};
 use serde_json::json;
 
 fn run(image: &str, function: Deployed, event: &str) -> Run {
@@ -66,6 +66,17 @@ fn the_environment_is_lambdas() {
     for name in ["CANARY", "IMMORTAL_FUNCTION", "IMMORTAL_OPT", "HOME", "HOSTNAME"] {
         assert!(found.get(name).is_none(), "{name}");
     }
+}
+
+#[test]
+fn a_function_out_of_memory_is_killed_and_the_supervisor_tells() {
+    let function = Deployed::new(&python(), "python3.11", "app.hoard");
+    let plane = ControlPlane::with(function);
+    let variables = [&plane.variables()[..], &[("IMMORTAL_FUNCTION", "resize")]].concat();
+    let run = confined(&["--memory", "64m"], "immortal/python", &variables);
+    let (kind, message) = run.error();
+    assert_eq!(kind, "Runtime.ExitError");
+    assert!(message.ends_with("Error: Runtime exited with error: signal: killed"), "{message}");
 }
 
 #[test]

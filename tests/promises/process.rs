@@ -52,7 +52,8 @@ fn sigterm_ends_everything_within_the_stop_timeout() {
         .variable("IMMORTAL_STOP_TIMEOUT", "4s");
     let mut child = sandbox.start();
     wait_for(&mut child, "ready");
-    assert_eq!(marked(&mark), 2, "the processes that are to be ended are there");
+    // Each of the two forks now and then.
+    assert!(marked(&mark) >= 2, "the processes that are to be ended are there");
     terminate(&child);
     let (run, took) = finish(child);
     run.ends_with(143).prints("");

@@ -188,10 +188,15 @@ impl Sandbox {
 
 /// Runs an image to its end, on the host's network and with these variables.
 pub fn container(image: &str, variables: &[(&str, &str)]) -> Run {
+    confined(&[], image, variables)
+}
+
+/// The same with more options to `docker run`.
+pub fn confined(options: &[&str], image: &str, variables: &[(&str, &str)]) -> Run {
     let given: Vec<String> =
         variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let mut command = Command::new("docker");
-    command.args(["run", "--rm", "--network", "host"]);
+    command.args(["run", "--rm", "--network", "host"]).args(options);
     command.args(given.iter().flat_map(|variable| ["-e", variable])).arg(image);
     let output = command.output().expect("docker is installed by `make test`");
     let run = Run::from(output);
