@@ -4,7 +4,7 @@
 #   images/build.sh RUNNER           on AWS's public base images
 #   images/build.sh RUNNER debian    on Debian roots made here (images/debian.sh); needs no registry
 #
-# Makes immortal/python, immortal/nodejs and immortal/provided; on AWS's bases immortal/provided:al2 too.
+# Makes immortal/python, immortal/nodejs and immortal/provided; on AWS's bases immortal/provided:al2 and :al2023 too.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -28,6 +28,7 @@ image() {
 case $base in
 aws)
     for family in python nodejs provided; do image "immortal/$family" "$family"; done
+    docker tag immortal/provided immortal/provided:al2023
     image immortal/provided:al2 provided public.ecr.aws/lambda/provided:al2
     ;;
 debian)

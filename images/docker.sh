@@ -15,8 +15,9 @@ if ! command -v dockerd >/dev/null; then
         fail "apt-get could not install docker.io"
 fi
 # A service manager may have started it by now.
-if ! docker info >/dev/null 2>&1; then
-    rm -f /var/run/docker.pid
+if ! docker info >/dev/null 2>&1 && ! pgrep -x dockerd >/dev/null; then
+    # What an engine that was killed leaves behind, and the next one takes for a living one.
+    pgrep -x containerd >/dev/null || rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
     nohup dockerd >/var/log/immortal-dockerd.log 2>&1 </dev/null &
 fi
 for _ in $(seq 120); do

@@ -9,7 +9,6 @@ import site
 import sys
 
 import awslambdaric.__main__ as client
-from awslambdaric import lambda_runtime_client
 
 
 def find_modules():
@@ -31,9 +30,10 @@ def find_modules():
 def check_interpreter():
     """Says which Python this is where it is not the one asked for, and stops where the client cannot work in it."""
     found = sys.version.split()[0]
-    if lambda_runtime_client.runtime_client is None:
-        here = os.path.dirname(os.path.abspath(__file__))
-        sys.exit(f"immortal: {here} was set up for another Python than {found} in {sys.executable}; run runtimes/setup.sh again")
+    try:
+        import runtime_client  # noqa: F401  the client's native part; the client itself would go on without it
+    except ImportError as error:
+        sys.exit(f"immortal: AWS's client was not set up for Python {found} in {sys.executable}: {error}; run runtimes/setup.sh again")
     asked = os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_")
     if asked.startswith("python") and asked != "python{}.{}".format(*sys.version_info):
         print(f"immortal: the function asks for {asked}; running it with Python {found}, the version installed here", file=sys.stderr)
