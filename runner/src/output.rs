@@ -16,12 +16,14 @@ const PIPE: usize = 64 << 10;
 pub struct Stream {
     pipe: Option<Receiver>,
     partial: Vec<u8>,
+    /// A piece of an endless line has been passed on, and its end has not.
+    unended: bool,
 }
 
 impl Stream {
     /// Takes the reading end of a pipe.
     pub fn new(pipe: OwnedFd) -> io::Result<Self> {
-        Ok(Self { pipe: Some(Receiver::from_owned_fd(pipe)?), partial: Vec::new() })
+        Ok(Self { pipe: Some(Receiver::from_owned_fd(pipe)?), partial: Vec::new(), unended: false })
     }
 
     /// Waits until there is something to read.
@@ -49,7 +51,8 @@ impl Stream {
     /// Passes on an unfinished last line and stops reading.
     pub fn close(&mut self, out: &mut impl Write) {
         self.pipe = None;
-        if !self.partial.is_empty() {
+        if self.unended || !self.partial.is_empty() {
+            self.unended = false;
             self.partial.push(b'\n');
             emit(out, &self.partial);
             self.partial = Vec::new();
@@ -62,11 +65,13 @@ impl Stream {
             self.partial.extend_from_slice(&bytes[..end]);
             emit(out, &self.partial);
             self.partial.clear();
+            self.unended = false;
         }
         self.partial.extend_from_slice(&bytes[end..]);
         if self.partial.len() >= LONGEST_LINE {
             emit(out, &self.partial);
             self.partial.clear();
+            self.unended = true;
         }
     }
 }
@@ -148,7 +153,7 @@ mod tests {
     use super::*;
 
     fn stream() -> Stream {
-        Stream { pipe: None, partial: Vec::new() }
+        Stream { pipe: None, partial: Vec::new(), unended: false }
     }
 
     #[test]
@@ -170,6 +175,9 @@ mod tests {
             assert!(stream.partial.len() < LONGEST_LINE + 10_000);
         }
         assert!(out.len() > LONGEST_LINE);
+        stream.close(&mut out);
+        assert_eq!(out.len(), 100 * 10_000 + 1, "the line has its end, once");
+        assert!(out.ends_with(b"x\n"));
     }
 
     #[test]
