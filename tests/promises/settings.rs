@@ -1,6 +1,6 @@
 //! Settings: whatever is wrong is one message that names it, the right exit code, and nothing run.
 
-use e2e::{Sandbox, python};
+use e2e::{Package, Sandbox, python};
 
 #[test]
 fn bad_usage_is_64_and_names_the_setting() {
@@ -86,4 +86,17 @@ fn help_and_version_are_no_errors() {
         assert!(help.stdout.contains(flag), "{flag}");
     }
     Sandbox::new(&["--version"]).run().ends_with(0);
+}
+
+#[test]
+fn layers_and_code_share_one_limit() {
+    let zeros = |megabytes: usize| Package::default().file("zeros", vec![0; megabytes << 20]);
+    let run = |layer: usize| {
+        let package = zeros(130).file("app.py", e2e::fixture("python/app.py"));
+        let mut sandbox = Sandbox::invoke(&package, "python3.11", "app.echo");
+        let layer = sandbox.write("layer.zip", zeros(layer).bytes());
+        sandbox.arguments(&["--layer", &layer]).run()
+    };
+    run(130).ends_with(65).prints("").says("bytes when unpacked: ");
+    run(100).answers("{}");
 }

@@ -12,7 +12,7 @@ use crate::function::runtime::{self, Family};
 use crate::function::{Function, Location, Package, local};
 use crate::job::{self, Event};
 use crate::place::Place;
-use crate::unpack::{self, Archive, Limits, LocalFile};
+use crate::unpack::{self, Archive, Limits, LocalFile, Stats};
 
 /// A function whose files are in place, and its event.
 pub(super) struct Prepared {
@@ -68,19 +68,21 @@ async fn describe(
     }
 }
 
-/// Puts layers and code in place and says where the code is: a directory stays where it was.
+/// Puts layers and code in place and says where the code is: a directory stays where it was. What
+/// they may unpack to, they may together.
 async fn install(function: &Function, place: &Place) -> Result<PathBuf, RunError> {
+    let mut limits = Limits::default();
     if !function.layers.is_empty() {
-        unpack(&function.layers, place.opt()).await?;
+        limits.unpacked_bytes -= unpack(&function.layers, place.opt(), limits.clone()).await?.bytes;
     }
     if let Location::Directory(directory) = &function.code.location {
         return std::path::absolute(directory).map_err(machine("finding the code's directory"));
     }
-    unpack(std::slice::from_ref(&function.code), place.task()).await?;
+    unpack(std::slice::from_ref(&function.code), place.task(), limits).await?;
     Ok(place.task())
 }
 
-async fn unpack(packages: &[Package], root: PathBuf) -> Result<(), RunError> {
+async fn unpack(packages: &[Package], root: PathBuf, limits: Limits) -> Result<Stats, RunError> {
     let fetcher = Fetcher::default();
     let mut files: Vec<(String, LocalFile)> = Vec::new();
     for package in packages {
@@ -91,8 +93,7 @@ async fn unpack(packages: &[Package], root: PathBuf) -> Result<(), RunError> {
     let work = move || {
         let archives: Vec<Archive<'_>> =
             files.iter().map(|(name, source)| Archive { name, source }).collect();
-        unpack::unpack(&archives, &root, &Limits::default())
+        unpack::unpack(&archives, &root, &limits)
     };
-    tokio::task::spawn_blocking(work).await.map_err(machine("unpacking"))??;
-    Ok(())
+    Ok(tokio::task::spawn_blocking(work).await.map_err(machine("unpacking"))??)
 }

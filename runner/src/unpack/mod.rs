@@ -56,6 +56,8 @@ pub struct Stats {
     pub directories: usize,
     /// Symbolic links.
     pub links: usize,
+    /// Bytes of contents, also of what a later archive replaced.
+    pub bytes: u64,
 }
 
 /// Unpacks archives into `root`, which is made, or must be empty: later ones over earlier ones, as

@@ -26,13 +26,20 @@ pub(super) struct Plan<'a> {
     /// Files and directories with headers of their own, in the order in which their bytes arrive.
     pub(super) headers: Vec<Item<'a>>,
     pub(super) links: Vec<Item<'a>>,
+    /// Of all contents when unpacked.
+    pub(super) bytes: u64,
 }
 
 impl Plan<'_> {
     /// What it will come to.
     pub(super) fn stats(&self) -> Stats {
         let files = self.headers.iter().filter(|item| item.entry.kind == Kind::File).count();
-        Stats { files, directories: self.directories.len(), links: self.links.len() }
+        Stats {
+            files,
+            directories: self.directories.len(),
+            links: self.links.len(),
+            bytes: self.bytes,
+        }
     }
 }
 
@@ -78,7 +85,7 @@ pub(super) fn plan<'a>(
         within("entries", tree.len() as u64, limits.entries)
             .map_err(|fault| (archive, fault.into()))?;
     }
-    Ok(sorted(tree))
+    Ok(Plan { bytes, ..sorted(tree) })
 }
 
 fn within(what: &'static str, found: u64, allowed: u64) -> Result<(), Fault> {
