@@ -1,195 +1,111 @@
-//! The central directory of a zip file: where it is, and its entries. Pure.
-//! Source: APPNOTE 4.3.6 (layout), 4.3.12 (entry), 4.3.14 and 4.3.15 (zip64), 4.3.16 (end record).
+//! The central directory: bytes → entries. Pure. Source: APPNOTE 4.3.12.
+//!
+//! It alone knows modes and links, so it is what is believed; local headers must agree with it.
 
-use super::attributes::{Kind, Nature, dos_time};
-use super::bytes::{Fields, index};
-use super::error::{Fault, Refusal};
-use super::extra::Extra;
-use super::limits::Limits;
-use super::name::{self, Spelling};
-use super::path::MemberPath;
+use super::{
+    attributes::{Kind, Nature, dos_time},
+    bytes::{Fields, index},
+    end::End,
+    error::{Fault, Refusal},
+    extra::Extra,
+    limits::Limits,
+    name::{Spelling, decode},
+    path::MemberPath,
+};
 
-/// The end record without its comment.
-pub(super) const END: u64 = 22;
-/// How far the end record, and the zip64 locator before it, can be from the end.
-pub(super) const TAIL: u64 = END + 0xffff + ZIP64_LOCATOR;
-const ZIP64_LOCATOR: u64 = 20;
-/// The zip64 end record without its extensible data.
-const ZIP64_END: u64 = 56;
-/// A local header without name and extra field.
-pub(super) const LOCAL: u64 = 30;
+const SIGNATURE: &[u8] = b"PK\x01\x02";
 
-/// Flag bits of encryption, of strong encryption, of a masked directory (APPNOTE 4.4.4).
+/// Flag bits 0, 6 and 13: encrypted contents, strongly encrypted contents, masked headers.
 pub(super) const ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
-/// Flag bit of a name in UTF-8.
-pub(super) const UTF8: u16 = 1 << 11;
+const PATCHED: u16 = 1 << 5;
+const UTF8: u16 = 1 << 11;
 
-/// How an entry's contents are packed.
+/// The longest symbolic link target in bytes (`PATH_MAX` without the NUL).
+const LONGEST_TARGET: u64 = 4_095;
+
+/// How the contents are packed (APPNOTE 4.4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     /// As they are.
     Stored,
-    /// RFC 1951.
-    Deflated,
+    /// Deflated.
+    Deflate,
 }
 
-/// One entry, checked as far as it can be alone.
+impl Method {
+    /// The number in headers.
+    pub(super) const fn code(self) -> u16 {
+        match self {
+            Self::Stored => 0,
+            Self::Deflate => 8,
+        }
+    }
+}
+
+/// One entry, as the central directory has it.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
+    /// Where it goes.
     pub(super) path: MemberPath,
-    /// The name's bytes in the header, which the local header must repeat.
-    pub(super) raw: Box<[u8]>,
+    /// What it becomes.
     pub(super) kind: Kind,
+    /// Its permissions.
     pub(super) mode: u32,
-    /// Seconds since the epoch.
+    /// Seconds since the epoch of its last modification.
     pub(super) modified: i64,
+    /// How it is packed.
     pub(super) method: Method,
-    pub(super) flags: u16,
+    /// The CRC-32 of its contents.
     pub(super) crc: u32,
+    /// Bytes in the archive.
     pub(super) packed: u64,
+    /// Bytes of contents.
     pub(super) size: u64,
-    /// Of the local header.
+    /// Where its local header begins.
     pub(super) offset: u64,
-    /// Where the next entry, or the central directory, begins.
-    pub(super) next: u64,
+    /// Where its name is within the central directory.
+    name_at: usize,
+    /// How long that name is.
+    name_length: u16,
 }
 
-/// Where the central directory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Location {
-    pub(super) offset: u64,
-    pub(super) length: u64,
-    pub(super) entries: u64,
-}
+impl Entry {
+    /// Its name as it is in `directory`, the bytes that it was read from.
+    pub(super) fn name<'a>(&self, directory: &'a [u8]) -> &'a [u8] {
+        &directory[self.name_at..][..usize::from(self.name_length)]
+    }
 
-/// What the end of an archive says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// The directory is there.
-    Directory(Location),
-    /// The zip64 end record, at this offset, says where it is.
-    Zip64(u64, Location),
-}
-
-fn structure(expected: &'static str, found: impl Into<String>) -> Fault {
-    Fault::Structure { expected, found: found.into() }
-}
-
-/// Reads the end record. `tail` is the last bytes of an archive of `length` bytes. The record is the
-/// one whose comment reaches exactly to the end; anything behind it would be another archive's.
-pub(super) fn find(tail: &[u8], length: u64) -> Result<Found, Fault> {
-    let starts = (0..tail.len().saturating_sub(index(END) - 1)).rev();
-    let mut ends = starts.filter(|start| tail[*start..].starts_with(b"PK\x05\x06"));
-    let whole =
-        |start: &usize| comment_length(&tail[*start..]) == Some(tail.len() - start - index(END));
-    let start = ends
-        .find(whole)
-        .ok_or_else(|| structure("an end record whose comment ends the file", "none"))?;
-    let at = length - (tail.len() - start) as u64;
-    let location =
-        end_record(&tail[start..]).ok_or_else(|| structure("an end record", "a shorter one"))??;
-    match start.checked_sub(index(ZIP64_LOCATOR)).map(|locator| &tail[locator..start]) {
-        Some(locator) if locator.starts_with(b"PK\x06\x07") => {
-            Ok(Found::Zip64(zip64_offset(locator, at)?, location))
-        }
-        Some(_) | None => {
-            contiguous(location, at)?;
-            Ok(Found::Directory(location))
-        }
+    /// The fewest bytes that its local header, name and data take.
+    pub(super) fn least_extent(&self) -> u64 {
+        (30 + u64::from(self.name_length)).saturating_add(self.packed)
     }
 }
 
-fn comment_length(record: &[u8]) -> Option<usize> {
-    Some(usize::from(u16::from_le_bytes([*record.get(20)?, *record.get(21)?])))
-}
-
-fn end_record(record: &[u8]) -> Option<Result<Location, Fault>> {
-    let mut fields = Fields::new(record.get(4..)?);
-    let disks = (fields.u16()?, fields.u16()?);
-    let (here, entries) = (fields.u16()?, fields.u16()?);
-    let (length, offset) = (fields.u32()?, fields.u32()?);
-    if disks != (0, 0) && disks != (0xffff, 0xffff) || here != entries {
-        return Some(Err(structure("an archive in one piece", "one spread over several disks")));
-    }
-    Some(Ok(Location { offset: offset.into(), length: length.into(), entries: entries.into() }))
-}
-
-fn zip64_offset(locator: &[u8], end: u64) -> Result<u64, Fault> {
-    let mut fields = Fields::new(&locator[4..]);
-    let disk = fields.u32();
-    let offset = fields.u64().filter(|_| disk == Some(0));
-    let before = end - ZIP64_LOCATOR;
-    offset
-        .filter(|offset| offset.checked_add(ZIP64_END).is_some_and(|record| record <= before))
-        .ok_or_else(|| {
-            structure("a zip64 end record before its locator", "a locator that points elsewhere")
-        })
-}
-
-/// Reads the zip64 end record at `offset`; `narrow` is what the end record said.
-pub(super) fn zip64(record: &[u8], offset: u64, narrow: Location) -> Result<Location, Fault> {
-    let bad = || structure("a zip64 end record", "something else");
-    let mut fields = Fields::new(record.strip_prefix(b"PK\x06\x06").ok_or_else(bad)?);
-    let size = fields.u64().ok_or_else(bad)?;
-    if size != ZIP64_END - 12 {
-        let found = format!("{size} bytes");
-        return Err(structure("a zip64 end record of version 1 without extensible data", found));
-    }
-    let _versions = fields.u32();
-    let disks = (fields.u32(), fields.u32());
-    let counts = (fields.u64(), fields.u64());
-    let (length, start) = (fields.u64().ok_or_else(bad)?, fields.u64().ok_or_else(bad)?);
-    let wide = Location { offset: start, length, entries: counts.1.ok_or_else(bad)? };
-    if disks != (Some(0), Some(0)) || counts.0 != counts.1 {
-        return Err(structure("an archive in one piece", "one spread over several disks"));
-    }
-    agree(narrow.offset, wide.offset, u64::from(u32::MAX))?;
-    agree(narrow.length, wide.length, u64::from(u32::MAX))?;
-    agree(narrow.entries, wide.entries, u64::from(u16::MAX))?;
-    contiguous(wide, offset)?;
-    Ok(wide)
-}
-
-/// Where the two end records both say something they must say the same.
-fn agree(narrow: u64, wide: u64, saturated: u64) -> Result<(), Fault> {
-    if narrow == saturated || narrow == wide {
-        return Ok(());
-    }
-    Err(structure("two end records that agree", format!("{narrow} and {wide}")))
-}
-
-/// The directory ends where the end record begins: bytes between them would be read by some and not
-/// by others.
-fn contiguous(location: Location, end: u64) -> Result<(), Fault> {
-    if location.offset.checked_add(location.length) == Some(end) {
-        return Ok(());
-    }
-    let found = format!("{} bytes at {}, end record at {end}", location.length, location.offset);
-    Err(structure("a central directory that ends at its end record", found))
-}
-
-/// Takes the directory's bytes apart. All of them must be entries, and as many as announced.
-pub(super) fn parse(
-    bytes: &[u8],
-    location: Location,
-    limits: &Limits,
-) -> Result<Vec<Entry>, Refusal> {
+/// Reads the whole directory, which is nothing but entries and as many as `end` says.
+pub(super) fn parse(bytes: &[u8], end: &End, limits: &Limits) -> Result<Vec<Entry>, Refusal> {
     let mut fields = Fields::new(bytes);
-    let mut entries = Vec::with_capacity(index(location.entries.min(limits.entries)));
+    let mut entries = Vec::new();
     while !fields.rest().is_empty() {
-        let header = Header::read(&mut fields);
-        let header = header
-            .ok_or_else(|| structure("an entry of the central directory", "something else"))?;
-        entries.push(header.entry(limits).map_err(|fault| Refusal::of(header.name, fault))?);
+        let header = Header::read(&mut fields).ok_or_else(|| broken(entries.len()))?;
+        let name_at = bytes.len() - header.tail;
+        let entry = header.entry(name_at, limits);
+        entries.push(entry.map_err(|fault| Refusal::of(header.name, fault))?);
+        let (found, allowed) = (entries.len() as u64, limits.entries);
+        if found > allowed {
+            return Err(Fault::Limit { what: "entries", found, allowed }.into());
+        }
     }
-    if entries.len() as u64 == location.entries {
-        return Ok(entries);
-    }
-    let found = format!("{} of {}", entries.len(), location.entries);
-    Err(structure("as many entries as the end record says", found).into())
+    let count = entries.len() as u64;
+    if end.counts(count) { Ok(entries) } else { Err(end.miscounted(count).into()) }
 }
 
-/// An entry's fields as they are in the file.
+fn broken(entries: usize) -> Refusal {
+    let found = format!("something else after {entries} entries");
+    Fault::Structure { expected: "a central directory of nothing but entries", found }.into()
+}
+
+/// One record of the directory, not interpreted yet.
+#[derive(Debug)]
 struct Header<'a> {
     host: u8,
     flags: u16,
@@ -204,24 +120,26 @@ struct Header<'a> {
     offset: u32,
     name: &'a [u8],
     extra: &'a [u8],
+    /// How many bytes of the directory there are from the name on.
+    tail: usize,
 }
 
 impl<'a> Header<'a> {
     fn read(fields: &mut Fields<'a>) -> Option<Self> {
-        if fields.take(4)? != b"PK\x01\x02" {
-            return None;
-        }
-        let [_, host] = fields.u16()?.to_le_bytes();
-        fields.u16()?;
-        let (flags, method, time, date) =
-            (fields.u16()?, fields.u16()?, fields.u16()?, fields.u16()?);
+        (fields.take(4)? == SIGNATURE).then_some(())?;
+        let (made_by, _needed) = (fields.u16()?, fields.u16()?);
+        let (flags, method) = (fields.u16()?, fields.u16()?);
+        let (time, date) = (fields.u16()?, fields.u16()?);
         let (crc, packed, size) = (fields.u32()?, fields.u32()?, fields.u32()?);
         let (name, extra, comment) = (fields.u16()?, fields.u16()?, fields.u16()?);
-        let (disk, _internal, external, offset) =
-            (fields.u16()?, fields.u16()?, fields.u32()?, fields.u32()?);
-        let (name, extra) = (fields.take(name.into())?, fields.take(extra.into())?);
-        fields.take(comment.into())?;
-        Some(Self {
+        let (disk, _internal) = (fields.u16()?, fields.u16()?);
+        let (external, offset) = (fields.u32()?, fields.u32()?);
+        let tail = fields.rest().len();
+        let name = fields.take(usize::from(name))?;
+        let extra = fields.take(usize::from(extra))?;
+        fields.take(usize::from(comment))?;
+        let [_, host] = made_by.to_le_bytes();
+        let header = Self {
             host,
             flags,
             method,
@@ -235,104 +153,196 @@ impl<'a> Header<'a> {
             offset,
             name,
             extra,
-        })
+            tail,
+        };
+        Some(header)
     }
 
-    fn entry(&self, limits: &Limits) -> Result<Entry, Fault> {
+    fn entry(&self, name_at: usize, limits: &Limits) -> Result<Entry, Fault> {
+        let method = self.method()?;
         let extra = Extra::parse(self.extra)?;
         let [size, packed, offset] = extra.widen([self.size, self.packed, self.offset])?;
         let utf8 = self.flags & UTF8 != 0;
-        let name = name::decode(&Spelling {
-            raw: self.name,
-            utf8,
-            host: self.host,
-            unicode: extra.unicode,
-        })?;
-        let path = MemberPath::new(&name, limits)?;
-        let slash = name.ends_with(b"/");
-        let nature = Nature { host: self.host, external: self.external, slash, contents: size > 0 };
+        let spelling = Spelling { raw: self.name, utf8, host: self.host, unicode: extra.unicode };
+        let name = decode(&spelling)?;
+        let (slash, contents) = (name.ends_with(b"/"), size > 0);
+        let nature = Nature { host: self.host, external: self.external, slash, contents };
         let (kind, mode) = nature.resolve()?;
-        self.supported()?;
-        let method = self.method()?;
-        plausible(method, packed, size, limits)?;
-        let modified = extra.modified.unwrap_or_else(|| dos_time(self.date, self.time));
-        let (raw, flags, crc) = (self.name.into(), self.flags, self.crc);
-        Ok(Entry {
-            path,
-            raw,
+        let entry = Entry {
+            path: MemberPath::new(&name, limits)?,
             kind,
             mode,
-            modified,
+            modified: extra.modified.unwrap_or_else(|| dos_time(self.date, self.time)),
             method,
-            flags,
-            crc,
+            crc: self.crc,
             packed,
             size,
             offset,
-            next: offset,
-        })
-    }
-
-    fn supported(&self) -> Result<(), Fault> {
-        if self.flags & ENCRYPTED != 0 {
-            return Err(Fault::Unsupported { what: "encryption".to_owned() });
-        }
-        if self.disk != 0 && self.disk != 0xffff {
-            return Err(structure("an archive in one piece", "an entry on another disk"));
-        }
-        Ok(())
+            name_at,
+            name_length: u16::try_from(self.name.len()).unwrap_or(u16::MAX),
+        };
+        plausible(&entry, limits).map(|()| entry)
     }
 
     fn method(&self) -> Result<Method, Fault> {
-        match self.method {
-            0 => Ok(Method::Stored),
-            8 => Ok(Method::Deflated),
-            other => Err(Fault::Unsupported { what: format!("compression method {other}") }),
+        let unsupported = |what: &str| Err(Fault::Unsupported { what: what.to_owned() });
+        match (self.flags, self.method) {
+            _ if self.disk != 0 => unsupported("an entry on another disk"),
+            (flags, _) if flags & ENCRYPTED != 0 => unsupported("encryption"),
+            (flags, _) if flags & PATCHED != 0 => unsupported("compressed patched data"),
+            (_, 0) => Ok(Method::Stored),
+            (_, 8) => Ok(Method::Deflate),
+            (_, code) => unsupported(&format!("compression method {code}{}", method_name(code))),
         }
     }
 }
 
-/// Sizes that cannot be true are found before anything is inflated.
-fn plausible(method: Method, packed: u64, size: u64, limits: &Limits) -> Result<(), Fault> {
-    if method == Method::Stored && packed != size {
-        return Err(Fault::Size { found: packed, declared: size });
+/// Sizes that can be true together, without having seen a byte of the contents.
+fn plausible(entry: &Entry, limits: &Limits) -> Result<(), Fault> {
+    let Entry { kind, method, packed, size, .. } = *entry;
+    match method {
+        Method::Stored if size != packed => Err(Fault::Size { found: packed, declared: size }),
+        Method::Deflate if size > packed.saturating_mul(limits.ratio) => {
+            let what = "times that its contents are larger than their packed form";
+            Err(Fault::Limit { what, found: size / packed.max(1), allowed: limits.ratio })
+        }
+        _ if kind == Kind::Link && size == 0 => Err(Fault::Link { rule: "is empty" }),
+        _ if kind == Kind::Link && size > LONGEST_TARGET => {
+            let what = "bytes in its link target";
+            Err(Fault::Limit { what, found: size, allowed: LONGEST_TARGET })
+        }
+        _ => Ok(()),
     }
-    let allowed = packed.saturating_mul(limits.ratio).saturating_add(limits.ratio);
-    if size > allowed {
-        return Err(Fault::Limit {
-            what: "bytes in it when unpacked, for its packed size",
-            found: size,
-            allowed,
-        });
+}
+
+/// The name of a compression method (APPNOTE 4.4.5), for messages.
+const fn method_name(code: u16) -> &'static str {
+    match code {
+        1 => " (shrink)",
+        2..=5 => " (reduce)",
+        6 => " (implode)",
+        9 => " (deflate64)",
+        12 => " (bzip2)",
+        14 => " (lzma)",
+        20 | 93 => " (zstd)",
+        95 => " (xz)",
+        98 => " (ppmd)",
+        _ => "",
     }
-    Ok(())
+}
+
+/// Checks that no two of `entries`, sorted by offset, share bytes, and that all end before the
+/// directory does begin. Returns the end of the space that each one has.
+pub(super) fn extents(entries: &[&Entry], bytes: &[u8], start: u64) -> Result<Vec<u64>, Refusal> {
+    let nexts = entries.iter().skip(1).map(|next| next.offset).chain([start]);
+    let mut ends = Vec::with_capacity(entries.len());
+    for (entry, end) in entries.iter().zip(nexts) {
+        if entry.offset.checked_add(entry.least_extent()).is_none_or(|least| least > end) {
+            let other = if end == start { "the central directory" } else { "the next entry" };
+            let fault = Fault::Overlap { other: other.to_owned() };
+            return Err(Refusal::of(entry.name(bytes), fault));
+        }
+        ends.push(end);
+    }
+    Ok(ends)
+}
+
+/// The bytes of the directory that `end` announces, if they may be held in memory.
+pub(super) fn room(end: &End, limits: &Limits) -> Result<Vec<u8>, Fault> {
+    let (found, allowed) = (end.length, limits.directory_bytes);
+    if found > allowed {
+        return Err(Fault::Limit { what: "bytes in the central directory", found, allowed });
+    }
+    Ok(vec![0; index(found)])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Entry, Method, extents, parse};
+    use crate::unpack::attributes::Kind;
+    use crate::unpack::end::End;
+    use crate::unpack::error::{Fault, Refusal};
+    use crate::unpack::limits::Limits;
+    use crate::unpack::zip::{Member, extra, file, link, zip};
 
-    const EMPTY: [u8; 22] = *b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    /// The directory of a package, and what it says.
+    fn read(members: &[Member]) -> (Vec<u8>, Result<Vec<Entry>, Refusal>) {
+        let package = zip(members);
+        let end = End::find(&package, package.len() as u64).unwrap();
+        let [start, length] = [end.start, end.length].map(|at| usize::try_from(at).unwrap());
+        let bytes = package[start..][..length].to_vec();
+        let entries = parse(&bytes, &end, &Limits::default());
+        (bytes, entries)
+    }
 
-    #[test]
-    fn an_empty_archive_has_an_empty_directory() {
-        let location = Location { offset: 0, length: 0, entries: 0 };
-        assert_eq!(find(&EMPTY, 22).unwrap(), Found::Directory(location));
-        assert!(parse(&[], location, &Limits::default()).unwrap().is_empty());
+    fn fault(member: Member) -> Fault {
+        read(&[member]).1.unwrap_err().fault
     }
 
     #[test]
-    fn bytes_behind_the_end_record_or_before_it_are_refused() {
-        assert!(find(&[&EMPTY[..], b"x"].concat(), 23).is_err());
-        assert!(find(&[b"x", &EMPTY[..]].concat(), 23).is_err());
-        assert!(find(b"not a zip", 9).is_err());
+    fn an_entry_is_all_that_its_header_says() {
+        let members = [file("a/b", "xyz").deflated(), link("l", "a")];
+        let (bytes, entries) = read(&members);
+        let [first, second] = &entries.unwrap()[..] else { panic!() };
+        assert_eq!(first.path.as_bytes(), b"a/b");
+        assert_eq!(first.name(&bytes), b"a/b");
+        assert_eq!((first.kind, first.mode, first.method), (Kind::File, 0o644, Method::Deflate));
+        assert_eq!((first.size, first.crc), (3, crc32fast::hash(b"xyz")));
+        assert_eq!((first.offset, first.modified), (0, 1_735_689_600));
+        assert_eq!((second.kind, second.offset), (Kind::Link, first.least_extent()));
     }
 
     #[test]
-    fn a_stored_entry_has_one_size_and_no_entry_inflates_beyond_deflate() {
-        let limits = Limits::default();
-        assert!(plausible(Method::Stored, 1, 2, &limits).is_err());
-        assert!(plausible(Method::Deflated, 10, 10 * 1_032, &limits).is_ok());
-        assert!(plausible(Method::Deflated, 10, 10_000_000, &limits).is_err());
+    fn large_sizes_come_from_the_zip64_field() {
+        let wide = extra(1, &[7_u64.to_le_bytes(), 7_u64.to_le_bytes()].concat());
+        let large = file("a", "").both(|facts| {
+            (facts.size, facts.packed) = (u32::MAX, u32::MAX);
+            facts.extra.clone_from(&wide);
+        });
+        let entry = &read(std::slice::from_ref(&large)).1.unwrap()[0];
+        assert_eq!((entry.size, entry.packed), (7, 7));
+        let short = large.both(|facts| facts.extra.truncate(4));
+        assert!(matches!(fault(short), Fault::Structure { .. }));
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_refused_unseen() {
+        let stored = file("a", "123").both(|facts| facts.size = 4);
+        assert_eq!(fault(stored), Fault::Size { found: 3, declared: 4 });
+        let bomb = file("a", "").deflated().both(|facts| facts.size = 2065);
+        assert!(matches!(fault(bomb), Fault::Limit { allowed: 1_032, .. }));
+        for flags in [1, 1 << 5, 1 << 6, 1 << 13] {
+            let coded = file("a", "1").both(|facts| facts.flags = flags);
+            assert!(matches!(fault(coded), Fault::Unsupported { .. }));
+        }
+    }
+
+    #[test]
+    fn the_refusal_names_the_entry() {
+        let (_, entries) = read(&[file("good", "1"), file("../bad", "1")]);
+        assert_eq!(entries.unwrap_err().entry.as_deref(), Some(r#""../bad""#));
+    }
+
+    #[test]
+    fn the_directory_is_entries_and_nothing_else() {
+        let package = zip(&[file("a", "1"), file("b", "2")]);
+        let end = End::find(&package, package.len() as u64).unwrap();
+        let bytes = read(&[file("a", "1"), file("b", "2")]).0;
+        for wrong in [&bytes[..bytes.len() - 1], &bytes[..bytes.len() / 2], &bytes[1..]] {
+            assert!(parse(wrong, &end, &Limits::default()).is_err());
+        }
+        assert!(parse(&[&bytes[..], &bytes[..]].concat(), &end, &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn every_entry_ends_before_the_next_one() {
+        let (bytes, entries) = read(&[file("a", "123"), file("b", "")]);
+        let entries = entries.unwrap();
+        let [first, second] = &entries[..] else { panic!() };
+        assert_eq!(extents(&[first, second], &bytes, 65).unwrap(), [34, 65]);
+        assert!(extents(&[first, second], &bytes, 64).is_err());
+        assert!(extents(&[first, first], &bytes, 65).is_err());
+        let far = Entry { offset: u64::MAX, ..first.clone() };
+        assert!(extents(&[first, &far], &bytes, u64::MAX).is_err());
     }
 }

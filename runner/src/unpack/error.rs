@@ -96,7 +96,7 @@ pub enum Fault {
         allowed: u64,
     },
     /// The name cannot be a path below a directory.
-    #[error("its name {rule}; names must be relative paths without '..'")]
+    #[error("its name {rule}")]
     Name {
         /// What the name does.
         rule: &'static str,

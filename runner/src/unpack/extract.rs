@@ -1,260 +1,184 @@
-//! Entries → contents: reads, inflates and checks one entry after the other, on several threads. What
-//! may be written was decided before.
+//! Entries → files: workers take jobs, check local headers, and write contents below the staging
+//! directory. What may be written was decided before, by the plan.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use flate2::{Decompress, FlushDecompress, Status};
+use std::io::Write;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use super::Archive;
 use super::attributes::Kind;
-use super::bytes::index;
-use super::directory::{Entry, LOCAL, Method};
+use super::content::{Decoder, Trouble};
 use super::error::{Fault, Refusal, UnpackError};
-use super::local;
-use super::plan::{Item, Plan};
-use super::write::{self, Staging};
+use super::local::{self, Local};
+use super::plan::{Catalog, Item, Job};
+use super::queue::Queue;
+use super::reader::{BUFFER, Reader};
+use super::write::Staging;
 
-/// Read and written at a time.
-const PIECE: usize = 128 << 10;
+/// A symbolic link to be made at the end: the index of its node, and its target.
+pub(super) type Link = (usize, Vec<u8>);
 
-/// Writes the whole plan, its files on `workers` threads.
+/// What all workers share.
+struct Shared<'a> {
+    archives: &'a [Archive<'a>],
+    catalogs: &'a [Catalog],
+    staging: &'a Staging<'a>,
+    queue: Queue<'a>,
+    links: Mutex<Vec<Link>>,
+}
+
+/// Writes all directories and files of the plan on `workers` threads, the calling one among them, and
+/// returns the links.
 pub(super) fn extract(
     archives: &[Archive<'_>],
-    plan: &Plan<'_>,
-    staging: &Staging,
+    catalogs: &[Catalog],
+    staging: &Staging<'_>,
     workers: usize,
-) -> Result<(), UnpackError> {
-    for (path, _) in &plan.directories {
-        staging.directory(path)?;
-    }
-    files(archives, plan, staging, workers)?;
-    // Links come last, so that nothing is ever written through one.
-    let mut buffers = Buffers::default();
-    for item in &plan.links {
-        link(archives, *item, staging, &mut buffers)?;
-    }
-    // Children before parents: a directory's time changes with what is put into it.
-    for (path, entry) in plan.directories.iter().rev() {
-        staging.finish(
-            path,
-            entry.map_or(0o755, |entry| entry.mode),
-            entry.map(|entry| entry.modified),
-        )?;
-    }
-    Ok(())
-}
-
-fn files(
-    archives: &[Archive<'_>],
-    plan: &Plan<'_>,
-    staging: &Staging,
-    workers: usize,
-) -> Result<(), UnpackError> {
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
-    let work = || {
-        let mut buffers = Buffers::default();
-        while let Some(item) = plan.headers.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = header(archives, *item, staging, &mut buffers) {
-                // The others find nothing left to do.
-                next.store(plan.headers.len(), Ordering::Relaxed);
-                if let Ok(mut first) = failed.lock() {
-                    first.get_or_insert(error);
-                }
-            }
+) -> Result<Vec<Link>, UnpackError> {
+    let jobs = &staging.plan().jobs;
+    let workers = workers.min(jobs.len()).max(1);
+    let queue = Queue::new(archives, jobs, workers);
+    let shared = Shared { archives, catalogs, staging, queue, links: Mutex::default() };
+    thread::scope(|scope| {
+        let work = |number| Worker::new(number, &shared).work();
+        for number in 1..workers {
+            // Where no thread can be had, the others do its work.
+            let _ = thread::Builder::new().spawn_scoped(scope, move || work(number));
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..workers.min(plan.headers.len()) {
-            scope.spawn(work);
-        }
-        work();
+        work(0);
     });
-    failed.into_inner().ok().flatten().map_or(Ok(()), Err)
+    shared.queue.outcome()?;
+    Ok(shared.links.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// One thread's memory.
-struct Buffers {
-    packed: Vec<u8>,
-    plain: Vec<u8>,
-    inflate: Decompress,
+/// One thread's part: its buffers, and the directory that it last wrote to.
+struct Worker<'a> {
+    number: usize,
+    shared: &'a Shared<'a>,
+    reader: Reader,
+    decoder: Decoder,
+    directory: Option<(Option<usize>, OwnedFd)>,
 }
 
-impl Default for Buffers {
-    fn default() -> Self {
-        Self { packed: vec![0; PIECE], plain: vec![0; PIECE], inflate: Decompress::new(false) }
+impl<'a> Worker<'a> {
+    fn new(number: usize, shared: &'a Shared<'a>) -> Self {
+        let (reader, decoder) = (Reader::default(), Decoder::new());
+        Self { number, shared, reader, decoder, directory: None }
     }
-}
 
-/// A directory's header is only held against the central directory.
-fn header(
-    archives: &[Archive<'_>],
-    item: Item<'_>,
-    staging: &Staging,
-    buffers: &mut Buffers,
-) -> Result<(), UnpackError> {
-    match item.entry.kind {
-        Kind::Directory => contents(archives, item, buffers, |_| Ok(())),
-        Kind::File | Kind::Link => file(archives, item, staging, buffers),
-    }
-}
-
-fn file(
-    archives: &[Archive<'_>],
-    item: Item<'_>,
-    staging: &Staging,
-    buffers: &mut Buffers,
-) -> Result<(), UnpackError> {
-    let path = item.entry.path.as_bytes();
-    let mut file = staging.file(path, item.entry.mode)?;
-    contents(archives, item, buffers, |bytes| {
-        file.write_all(bytes).map_err(|error| staging.failed(path, error))
-    })?;
-    finished(&file, item.entry).map_err(|error| staging.failed(path, error))
-}
-
-fn finished(file: &File, entry: &Entry) -> std::io::Result<()> {
-    write::stamp(file, entry.modified)
-}
-
-fn link(
-    archives: &[Archive<'_>],
-    item: Item<'_>,
-    staging: &Staging,
-    buffers: &mut Buffers,
-) -> Result<(), UnpackError> {
-    let entry = item.entry;
-    let refuse =
-        |rule| Refusal::of(&entry.raw, Fault::Link { rule }).within(archives[item.archive].name);
-    debug_assert_eq!(entry.kind, Kind::Link);
-    match entry.size {
-        0 => return Err(refuse("is empty")),
-        1..=4095 => {}
-        _ => return Err(refuse("is longer than 4095 bytes")),
-    }
-    let mut target = Vec::new();
-    contents(archives, item, buffers, |bytes| {
-        target.extend_from_slice(bytes);
-        Ok(())
-    })?;
-    if target.contains(&0) {
-        return Err(refuse("contains a NUL byte"));
-    }
-    staging.link(entry.path.as_bytes(), &target, entry.modified)
-}
-
-/// Hands an entry's contents to `sink`, piece by piece, and checks size and CRC-32.
-fn contents(
-    archives: &[Archive<'_>],
-    item: Item<'_>,
-    buffers: &mut Buffers,
-    mut sink: impl FnMut(&[u8]) -> Result<(), UnpackError>,
-) -> Result<(), UnpackError> {
-    let (archive, entry) = (&archives[item.archive], item.entry);
-    let refuse = |fault| Refusal::of(&entry.raw, fault).within(archive.name);
-    let start = data_start(archive, entry)?;
-    let (mut crc, mut size) = (crc32fast::Hasher::new(), 0_u64);
-    let mut take = |bytes: &[u8]| {
-        size += bytes.len() as u64;
-        if size > entry.size {
-            return Err(refuse(Fault::Size { found: size, declared: entry.size }));
-        }
-        crc.update(bytes);
-        sink(bytes)
-    };
-    match entry.method {
-        Method::Stored => stored(archive, start, entry.packed, &mut buffers.packed, &mut take)?,
-        Method::Deflated => inflated(archive, start, entry, buffers, &mut take, &refuse)?,
-    }
-    let found = crc.finalize();
-    if size != entry.size {
-        return Err(refuse(Fault::Size { found: size, declared: entry.size }));
-    }
-    if found != entry.crc {
-        return Err(refuse(Fault::Checksum { found, declared: entry.crc }));
-    }
-    Ok(())
-}
-
-type Take<'a> = dyn FnMut(&[u8]) -> Result<(), UnpackError> + 'a;
-
-fn stored(
-    archive: &Archive<'_>,
-    start: u64,
-    length: u64,
-    buffer: &mut [u8],
-    take: &mut Take<'_>,
-) -> Result<(), UnpackError> {
-    let (mut offset, end) = (start, start + length);
-    while offset < end {
-        let piece = index((end - offset).min(PIECE as u64));
-        archive.read(offset, &mut buffer[..piece])?;
-        take(&buffer[..piece])?;
-        offset += piece as u64;
-    }
-    Ok(())
-}
-
-fn inflated(
-    archive: &Archive<'_>,
-    start: u64,
-    entry: &Entry,
-    buffers: &mut Buffers,
-    take: &mut Take<'_>,
-    refuse: &dyn Fn(Fault) -> UnpackError,
-) -> Result<(), UnpackError> {
-    buffers.inflate.reset(false);
-    let (mut offset, end) = (start, start + entry.packed);
-    loop {
-        let piece = index((end - offset).min(PIECE as u64));
-        archive.read(offset, &mut buffers.packed[..piece])?;
-        offset += piece as u64;
-        let mut input = &buffers.packed[..piece];
-        loop {
-            let (read, written) = (buffers.inflate.total_in(), buffers.inflate.total_out());
-            let status =
-                buffers.inflate.decompress(input, &mut buffers.plain, FlushDecompress::None);
-            let status = status.map_err(|_| refuse(Fault::Data { what: "are damaged" }))?;
-            input = &input[index(buffers.inflate.total_in() - read)..];
-            let plain = index(buffers.inflate.total_out() - written);
-            take(&buffers.plain[..plain])?;
-            match status {
-                Status::StreamEnd if input.is_empty() && offset == end => return Ok(()),
-                Status::StreamEnd => {
-                    return Err(refuse(Fault::Data { what: "end before their declared end" }));
-                }
-                Status::Ok | Status::BufError if input.is_empty() && plain < PIECE => break,
-                Status::Ok | Status::BufError => {}
+    fn work(mut self) {
+        while let Some(job) = self.shared.queue.take(self.number) {
+            if let Err(error) = self.job(job) {
+                self.shared.queue.fail(error);
             }
         }
-        if offset == end {
-            return Err(refuse(Fault::Data { what: "have no end" }));
+    }
+
+    /// All entries of a job, whose bytes are read at once if they fit into the buffer.
+    fn job(&mut self, job: &Job) -> Result<(), UnpackError> {
+        let items = &self.shared.staging.plan().items[job.items.clone()];
+        let end = items.last().map_or(job.start, |item| item.end);
+        let archive = &self.shared.archives[job.archive];
+        self.reader.window(job.archive, archive, job.start..end, BUFFER)?;
+        let mut items = items.iter().take_while(|_| !self.shared.queue.stopped());
+        items.try_for_each(|item| self.item(item))
+    }
+
+    fn item(&mut self, item: &Item<'_>) -> Result<(), UnpackError> {
+        let local = self.local(item)?;
+        match (item.node, item.entry.kind) {
+            (None, _) => {}
+            (Some(node), Kind::Directory) => self.shared.staging.directory(node)?,
+            (Some(node), Kind::File) => self.file(item, node, &local)?,
+            (Some(node), Kind::Link) => self.link(item, node, &local)?,
         }
+        self.behind(item, &local)
+    }
+
+    fn file(&mut self, item: &Item<'_>, node: usize, local: &Local) -> Result<(), UnpackError> {
+        let staging = self.shared.staging;
+        let parent = staging.parent(node);
+        let directory = match self.directory.take() {
+            Some((at, directory)) if at == parent => directory,
+            _ => staging.open(parent)?,
+        };
+        let mut file = staging.file(&directory, item.entry)?;
+        self.directory = Some((parent, directory));
+        self.contents(item, local, &mut file)?;
+        staging.finish_file(&file, item.entry)
+    }
+
+    fn link(&mut self, item: &Item<'_>, node: usize, local: &Local) -> Result<(), UnpackError> {
+        let mut target = Vec::new();
+        self.contents(item, local, &mut target)?;
+        if target.contains(&0) {
+            return Err(self.shared.refusal(item, Fault::Link { rule: "contains a NUL byte" }));
+        }
+        let links = &self.shared.links;
+        links.lock().unwrap_or_else(PoisonError::into_inner).push((node, target));
+        Ok(())
+    }
+
+    /// The local header.
+    fn local(&mut self, item: &Item<'_>) -> Result<Local, UnpackError> {
+        let shared = self.shared;
+        let (entry, archive) = (item.entry, &shared.archives[item.archive]);
+        let range = entry.offset..item.end;
+        let head = self.reader.window(item.archive, archive, range, local::LONGEST)?;
+        let checked = local::check(head, entry, shared.name(item), item.end);
+        checked.map_err(|fault| shared.refusal(item, fault))
+    }
+
+    /// What lies between the data and the next entry.
+    fn behind(&mut self, item: &Item<'_>, local: &Local) -> Result<(), UnpackError> {
+        let shared = self.shared;
+        let stop = local.data.end;
+        let range = stop..item.end.min(stop + local::BEHIND);
+        let archive = &shared.archives[item.archive];
+        let gap = self.reader.window(item.archive, archive, range, BUFFER)?;
+        let checked = local::check_behind(gap, item.entry, local.deferred);
+        checked.map_err(|fault| shared.refusal(item, fault))
+    }
+
+    /// The data, unpacked into `sink`.
+    fn contents(
+        &mut self,
+        item: &Item<'_>,
+        local: &Local,
+        sink: &mut dyn Write,
+    ) -> Result<(), UnpackError> {
+        let Self { shared, reader, decoder, number, .. } = self;
+        let archive = &shared.archives[item.archive];
+        let mut contents = decoder.begin(item.entry, sink);
+        let Range { start: mut at, end } = local.data;
+        while at < end && !shared.queue.stopped() {
+            let packed = reader.window(item.archive, archive, at..end, 1)?;
+            at += packed.len() as u64;
+            contents.feed(packed, at == end).map_err(|trouble| shared.trouble(item, trouble))?;
+            if at < end {
+                shared.queue.advance(*number, at);
+            }
+        }
+        contents.end().map_err(|fault| shared.refusal(item, fault))
     }
 }
 
-/// Checks the local header and says where the data begin.
-fn data_start(archive: &Archive<'_>, entry: &Entry) -> Result<u64, UnpackError> {
-    let refuse = |fault| Refusal::of(&entry.raw, fault).within(archive.name);
-    let wrong = || {
-        refuse(Fault::Structure { expected: "a local header", found: "something else".to_owned() })
-    };
-    let mut fixed = [0; 30];
-    archive.read(entry.offset, &mut fixed)?;
-    let (name, extra) = local::lengths(&fixed).ok_or_else(wrong)?;
-    let start = entry.offset + LOCAL + u64::from(name) + u64::from(extra);
-    if start + entry.packed > archive.source.len() {
-        return Err(wrong());
+impl Shared<'_> {
+    /// The entry's name as it is in the headers.
+    fn name(&self, item: &Item<'_>) -> &[u8] {
+        item.entry.name(&self.catalogs[item.archive].bytes)
     }
-    let mut rest = vec![0; usize::from(name) + usize::from(extra)];
-    archive.read(entry.offset + LOCAL, &mut rest)?;
-    let (name, extra) = rest.split_at(name.into());
-    local::check(entry, &fixed, name, extra).map_err(refuse)?;
-    let stop = start + entry.packed;
-    let mut gap = vec![0; index(entry.next.saturating_sub(stop).min(local::GAP))];
-    archive.read(stop, &mut gap)?;
-    local::gap(&gap).map_err(refuse)?;
-    Ok(start)
+
+    fn refusal(&self, item: &Item<'_>, fault: Fault) -> UnpackError {
+        Refusal::of(self.name(item), fault).within(self.archives[item.archive].name)
+    }
+
+    fn trouble(&self, item: &Item<'_>, trouble: Trouble) -> UnpackError {
+        match trouble {
+            Trouble::Fault(fault) => self.refusal(item, fault),
+            Trouble::Sink(error) => self.staging.failed(item.entry.path.as_bytes(), error),
+        }
+    }
 }

@@ -1,72 +1,149 @@
-//! The header before an entry's data, held against the central directory: two headers that say
-//! different things are a way to show two readers two contents. Pure. Source: APPNOTE 4.3.7.
+//! What stands before and behind an entry's data, held against the central directory: headers that
+//! contradict each other show different contents to different readers. Pure.
+//! Source: APPNOTE 4.3.7 (local header), 4.3.9 (data descriptor).
+
+use std::ops::Range;
 
 use super::bytes::Fields;
-use super::directory::{ENCRYPTED, Entry, UTF8};
-use super::error::Fault;
+use super::directory::{ENCRYPTED, Entry};
+use super::error::{Fault, quoted};
 use super::extra::{Extra, SATURATED};
 
-const DATA_DESCRIPTOR: u16 = 1 << 3;
-/// Flags that decide what an entry is: encryption, and the spelling of its name.
-const DECIDING: u16 = ENCRYPTED | UTF8;
+/// A local header without its name and extra field, in bytes.
+const FIXED: usize = 30;
+/// The longest local header, in bytes.
+pub(super) const LONGEST: usize = FIXED + 2 * 65_535;
+/// As many bytes behind the data as have to be looked at: the longest descriptor and a signature.
+pub(super) const BEHIND: u64 = 28;
 
-/// Lengths of name and extra field, from a header's fixed part.
-pub(super) fn lengths(fixed: &[u8]) -> Option<(u16, u16)> {
-    let mut fields = Fields::new(fixed.strip_prefix(b"PK\x03\x04")?);
-    fields.take(22)?;
-    Some((fields.u16()?, fields.u16()?))
+const SIGNATURE: &[u8] = b"PK\x03\x04";
+const DESCRIPTOR_SIGNATURE: &[u8] = b"PK\x07\x08";
+/// Flag bit 3: sizes and CRC-32 follow the data.
+const DEFERRED: u16 = 1 << 3;
+
+/// A local header that agrees with the central directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Local {
+    /// Where the data are, in bytes from the start of the archive.
+    pub(super) data: Range<u64>,
+    /// Whether it left something open that a data descriptor has to say.
+    pub(super) deferred: bool,
 }
 
-/// Checks a whole header: the fixed part, and name and extra field behind it.
-pub(super) fn check(entry: &Entry, fixed: &[u8], name: &[u8], extra: &[u8]) -> Result<(), Fault> {
-    let short =
-        || Fault::Structure { expected: "a local header", found: "something else".to_owned() };
-    let mut fields = Fields::new(fixed);
-    fields.take(6).ok_or_else(short)?;
-    let (flags, method) = (fields.u16().ok_or_else(short)?, fields.u16().ok_or_else(short)?);
-    fields.take(4).ok_or_else(short)?;
-    let crc = fields.u32().ok_or_else(short)?;
-    let (packed, size) = (fields.u32().ok_or_else(short)?, fields.u32().ok_or_else(short)?);
-    if name != &*entry.raw {
-        return Err(Fault::Name { rule: "is another one in the local header" });
+/// Reads the header at the start of `bytes` and compares it with `entry`, whose name in the central
+/// directory is `name`. `bytes` holds at least the header, if it is a valid one; `end` is where the
+/// next entry begins.
+pub(super) fn check(bytes: &[u8], entry: &Entry, name: &[u8], end: u64) -> Result<Local, Fault> {
+    let header = Header::read(bytes).ok_or_else(|| Fault::Structure {
+        expected: "a local header before its data",
+        found: "something else".to_owned(),
+    })?;
+    if header.name != name {
+        let expected = "its name in the local header as well";
+        return Err(Fault::Structure { expected, found: quoted(header.name) });
     }
-    agree("method", method.into(), entry.method as u64 * 8)?;
-    agree("flags", (flags & DECIDING).into(), (entry.flags & DECIDING).into())?;
-    let extra = Extra::parse(extra)?;
-    let [size, packed] = match (size, packed, extra.zip64) {
-        (SATURATED, _, Some(_)) | (_, SATURATED, Some(_)) => extra.widen([size, packed])?,
-        _ => [size.into(), packed.into()],
-    };
-    // With a data descriptor the header comes before the facts are known and may hold zeros.
-    let later = flags & DATA_DESCRIPTOR != 0;
-    let fact = |field, local: u64, central: u64| {
-        if later && local == 0 { Ok(()) } else { agree(field, local, central) }
-    };
-    fact("CRC-32", crc.into(), entry.crc.into())?;
-    fact("packed size", packed, entry.packed)?;
-    fact("size", size, entry.size)
-}
-
-/// What may stand between an entry's data and whatever is next: nothing, or a data descriptor with or
-/// without signature, with 32-bit or 64-bit sizes (APPNOTE 4.3.9).
-const DESCRIPTORS: [usize; 5] = [0, 12, 16, 20, 24];
-/// As much of a gap as has to be looked at.
-pub(super) const GAP: u64 = 28;
-
-/// Refuses a local header in the gap behind an entry: an entry that the central directory does not
-/// have. Padding is nobody's entry.
-pub(super) fn gap(bytes: &[u8]) -> Result<(), Fault> {
-    let hidden =
-        |start: &usize| bytes.get(*start..).is_some_and(|rest| rest.starts_with(b"PK\x03\x04"));
-    match DESCRIPTORS.iter().find(|start| hidden(start)) {
-        None => Ok(()),
-        Some(_) => Err(Fault::Structure {
-            expected: "no more entries than the central directory has",
-            found: "another one behind this".to_owned(),
-        }),
+    same("compression method", header.method.into(), entry.method.code().into())?;
+    same("encryption flags", (header.flags & ENCRYPTED).into(), 0)?;
+    let deferred = header.facts(entry)?;
+    let length = FIXED + header.name.len() + header.extra.len();
+    let start = entry.offset + length as u64;
+    match start.checked_add(entry.packed) {
+        Some(stop) if stop <= end => Ok(Local { data: start..stop, deferred }),
+        _ => Err(Fault::Overlap { other: "what follows it".to_owned() }),
     }
 }
 
-fn agree(field: &'static str, local: u64, central: u64) -> Result<(), Fault> {
+struct Header<'a> {
+    flags: u16,
+    method: u16,
+    crc: u32,
+    packed: u32,
+    size: u32,
+    name: &'a [u8],
+    extra: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields::new(bytes.strip_prefix(SIGNATURE)?);
+        let _needed = fields.u16()?;
+        let (flags, method) = (fields.u16()?, fields.u16()?);
+        let _time = fields.u32()?;
+        let (crc, packed, size) = (fields.u32()?, fields.u32()?, fields.u32()?);
+        let (name, extra) = (fields.u16()?, fields.u16()?);
+        let (name, extra) = (fields.take(name.into())?, fields.take(extra.into())?);
+        Some(Self { flags, method, crc, packed, size, name, extra })
+    }
+
+    /// Compares CRC-32 and sizes. With bit 3 each may be zero, to be said behind the data; some tools
+    /// set the bit and say everything here all the same.
+    fn facts(&self, entry: &Entry) -> Result<bool, Fault> {
+        let [size, packed] = self.sizes()?;
+        let facts = [
+            ("CRC-32", u64::from(self.crc), u64::from(entry.crc)),
+            ("compressed size", packed, entry.packed),
+            ("size", size, entry.size),
+        ];
+        let deferrable = self.flags & DEFERRED != 0;
+        let mut deferred = false;
+        for (field, local, central) in facts {
+            if local != central {
+                if !deferrable || local != 0 {
+                    return Err(Fault::Disagreement { field, local, central });
+                }
+                deferred = true;
+            }
+        }
+        Ok(deferred)
+    }
+
+    fn sizes(&self) -> Result<[u64; 2], Fault> {
+        if self.size != SATURATED && self.packed != SATURATED {
+            return Ok([self.size.into(), self.packed.into()]);
+        }
+        Extra::parse(self.extra)?.widen([self.size, self.packed])
+    }
+}
+
+fn same(field: &'static str, local: u64, central: u64) -> Result<(), Fault> {
     if local == central { Ok(()) } else { Err(Fault::Disagreement { field, local, central }) }
+}
+
+/// Checks the start of what lies between the data and the next entry (or the central directory):
+/// the descriptor that was announced, and no entry that the central directory does not have. Other
+/// bytes are nobody's: tools leave gaps where they replace or align entries.
+pub(super) fn check_behind(gap: &[u8], entry: &Entry, deferred: bool) -> Result<(), Fault> {
+    let descriptor = descriptor(gap, entry);
+    if deferred && descriptor.is_none() {
+        return Err(Fault::Structure {
+            expected: "a data descriptor that says what the central directory says",
+            found: "something else".to_owned(),
+        });
+    }
+    let rest = gap.get(descriptor.unwrap_or(0)..).unwrap_or_default();
+    if gap.starts_with(SIGNATURE) || rest.starts_with(SIGNATURE) {
+        return Err(Fault::Structure {
+            expected: "no entries but those of the central directory",
+            found: "another one behind it".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// The length of the descriptor at the start of `gap`, if there is a true one in one of its four
+/// shapes: with or without signature, sizes of 32 or 64 bits.
+fn descriptor(gap: &[u8], entry: &Entry) -> Option<usize> {
+    let signature =
+        if gap.starts_with(DESCRIPTOR_SIGNATURE) { DESCRIPTOR_SIGNATURE.len() } else { 0 };
+    [signature, 0].into_iter().find_map(|start| {
+        let mut fields = Fields::new(gap.get(start..)?);
+        (fields.u32()? == entry.crc).then_some(())?;
+        let (mut narrow, mut wide) = (fields, fields);
+        let facts = [entry.packed, entry.size];
+        if [wide.u64(), wide.u64()] == facts.map(Some) {
+            return Some(start + 20);
+        }
+        let sizes = [narrow.u32().map(u64::from), narrow.u32().map(u64::from)];
+        (sizes == facts.map(Some)).then_some(start + 12)
+    })
 }

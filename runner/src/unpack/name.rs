@@ -51,7 +51,7 @@ fn overriding<'a>(spelling: &Spelling<'a>) -> Result<Option<&'a [u8]>, Fault> {
         return Ok(None);
     }
     if spelling.utf8 || name.is_ascii() {
-        return Err(Fault::Name { rule: "differs from the one in its Unicode path field" });
+        return Err(Fault::Name { rule: "is another one in its Unicode path field" });
     }
     match std::str::from_utf8(name) {
         Ok(_) => Ok(Some(name)),

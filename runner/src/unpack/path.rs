@@ -40,7 +40,7 @@ impl MemberPath {
 fn spelled(name: &[u8]) -> Result<(), Fault> {
     let rule = match name {
         [] => "is empty",
-        [b'/', ..] => "is absolute",
+        [b'/', ..] => "is absolute instead of relative",
         _ if name.contains(&0) => "contains a NUL byte",
         [b'.'] | [.., b'/', b'.'] => "ends in '.'",
         _ => return Ok(()),
@@ -50,7 +50,7 @@ fn spelled(name: &[u8]) -> Result<(), Fault> {
 
 fn checked(component: &[u8], limits: &Limits) -> Result<(), Fault> {
     if component == b".." {
-        return Err(Fault::Name { rule: "contains '..'" });
+        return Err(Fault::Name { rule: "contains '..', which could leave the directory" });
     }
     limit("bytes in one component of its name", component.len(), limits.name_bytes)
 }

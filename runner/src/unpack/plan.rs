@@ -1,168 +1,228 @@
-//! What is to be written: the entries of all archives as one tree, checked before the first write.
-//! Pure. Later archives win, as Lambda's layers do; within one archive nothing may contradict.
+//! What is to be written: the entries of all archives as one tree, and the order in which their bytes
+//! are read. Pure. Everything that the central directories can tell is checked here, before the first
+//! write.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::Stats;
 use super::attributes::Kind;
-use super::directory::{Entry, LOCAL};
-use super::error::{Fault, Refusal, quoted};
+use super::directory::{Entry, extents};
+use super::error::{Fault, Refusal};
 use super::limits::Limits;
-use super::path::split;
+use super::tree::{Node, Tree};
 
-/// Something of one archive that is to be written.
+/// The most bytes of an archive that one job reads at once.
+pub(super) const BATCH: u64 = 256 << 10;
+/// The most entries of one job: small enough that the last jobs end at about the same time.
+const BATCH_ENTRIES: usize = 128;
+
+/// The central directory of one archive.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    /// Its bytes, which hold the names as they are in headers.
+    pub(super) bytes: Vec<u8>,
+    /// Where it begins, in bytes from the start of the archive.
+    pub(super) start: u64,
+    /// What it holds.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// An entry's place in its archive, and what becomes of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<'a> {
     /// Index of the archive.
     pub(super) archive: usize,
     pub(super) entry: &'a Entry,
+    /// Where the next entry, or the central directory, begins.
+    pub(super) end: u64,
+    /// Index of the node that it becomes; none if something else took its place.
+    pub(super) node: Option<usize>,
 }
 
-/// A checked tree.
-#[derive(Debug, Default)]
+/// Neighbours in one archive that one worker takes together: several small ones or one of any size.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    /// Index of the archive.
+    pub(super) archive: usize,
+    /// Where the first one begins.
+    pub(super) start: u64,
+    /// Indices of the items.
+    pub(super) items: Range<usize>,
+}
+
+/// A checked tree, and the work to be done for it.
+#[derive(Debug)]
 pub(super) struct Plan<'a> {
-    /// Parents before children; none for directories that are only parts of names.
-    pub(super) directories: Vec<(Vec<u8>, Option<&'a Entry>)>,
-    /// Files and directories with headers of their own, in the order in which their bytes arrive.
-    pub(super) headers: Vec<Item<'a>>,
-    pub(super) links: Vec<Item<'a>>,
-    /// Of all contents when unpacked.
-    pub(super) bytes: u64,
+    /// Parents before children.
+    pub(super) nodes: Vec<Node<'a>>,
+    /// All entries, archive by archive, in the order of their bytes.
+    pub(super) items: Vec<Item<'a>>,
+    /// All items, in the same order.
+    pub(super) jobs: Vec<Job>,
 }
 
-impl Plan<'_> {
+/// A refusal and the index of the archive that it is about.
+pub(super) type At = (usize, Refusal);
+
+impl<'a> Plan<'a> {
+    /// Lays later archives over earlier ones. Contradictions within one archive are refused even
+    /// where another one covers them.
+    pub(super) fn new(catalogs: &'a [Catalog], limits: &Limits) -> Result<Self, At> {
+        sums(catalogs, limits)?;
+        let mut tree: Option<Tree<'a>> = None;
+        for (archive, catalog) in catalogs.iter().enumerate().rev() {
+            let at = |refusal| (archive, refusal);
+            let own = Tree::of(archive, catalog, limits.entries).map_err(at)?;
+            tree = Some(match tree {
+                None => own,
+                Some(upper) => upper.over(&own).map_err(|fault| at(fault.into()))?,
+            });
+        }
+        let nodes = tree.map(Tree::into_nodes).unwrap_or_default();
+        let (items, jobs) = work(catalogs, &nodes)?;
+        Ok(Self { nodes, items, jobs })
+    }
+
     /// What it will come to.
     pub(super) fn stats(&self) -> Stats {
-        let files = self.headers.iter().filter(|item| item.entry.kind == Kind::File).count();
+        let count = |kind| self.nodes.iter().filter(|node| node.kind == kind).count();
+        let sizes = self.nodes.iter().filter_map(|node| node.entry);
         Stats {
-            files,
-            directories: self.directories.len(),
-            links: self.links.len(),
-            bytes: self.bytes,
+            files: count(Kind::File),
+            directories: count(Kind::Directory),
+            links: count(Kind::Link),
+            bytes: sizes.map(|entry| entry.size).sum(),
         }
     }
 }
 
-type Tree<'a> = BTreeMap<Vec<u8>, Option<Item<'a>>>;
-
-/// Checks that no two of one archive's entries share bytes, and notes for each where the next thing
-/// begins. Behind the last is the central directory, at `end`.
-pub(super) fn check(entries: &mut [Entry], end: u64) -> Result<(), Refusal> {
-    let mut order: Vec<&mut Entry> = entries.iter_mut().collect();
-    order.sort_by_key(|entry| entry.offset);
-    let mut next = (end, "the central directory".to_owned());
-    for entry in order.into_iter().rev() {
-        let least = LOCAL + entry.raw.len() as u64;
-        let stop =
-            entry.offset.checked_add(least).and_then(|start| start.checked_add(entry.packed));
-        if stop.is_none_or(|stop| stop > next.0) {
-            return Err(Refusal::of(&entry.raw, Fault::Overlap { other: next.1 }));
+/// Checks what all archives ask for together, what is covered by later ones included.
+fn sums(catalogs: &[Catalog], limits: &Limits) -> Result<(), At> {
+    let (mut bytes, mut links, mut entries) = (0_u64, 0_u64, 0_u64);
+    for (archive, catalog) in catalogs.iter().enumerate() {
+        for entry in &catalog.entries {
+            entries += 1;
+            bytes = bytes.saturating_add(entry.size);
+            links = links.saturating_add(if entry.kind == Kind::Link { entry.size } else { 0 });
         }
-        entry.next = next.0;
-        next = (entry.offset, quoted(&entry.raw));
+        let at = |fault: Fault| (archive, fault.into());
+        within("bytes when unpacked", bytes, limits.unpacked_bytes).map_err(at)?;
+        within("bytes of link targets", links, limits.link_bytes).map_err(at)?;
+        within("entries", entries, limits.entries).map_err(at)?;
     }
     Ok(())
 }
 
-/// Puts all archives' entries together.
-pub(super) fn plan<'a>(
-    archives: &'a [Vec<Entry>],
-    limits: &Limits,
-) -> Result<Plan<'a>, (usize, Refusal)> {
-    let mut tree = Tree::new();
-    let (mut bytes, mut links) = (0_u64, 0_u64);
-    for (archive, entries) in archives.iter().enumerate() {
-        for entry in entries {
-            bytes = bytes.saturating_add(entry.size);
-            links = links.saturating_add(if entry.kind == Kind::Link { entry.size } else { 0 });
-        }
-        within("bytes when unpacked", bytes, limits.unpacked_bytes)
-            .map_err(|fault| (archive, fault.into()))?;
-        within("bytes of link targets", links, limits.link_bytes)
-            .map_err(|fault| (archive, fault.into()))?;
-        let own = own_tree(archive, entries).map_err(|refusal| (archive, refusal))?;
-        merge(&mut tree, own);
-        within("entries", tree.len() as u64, limits.entries)
-            .map_err(|fault| (archive, fault.into()))?;
-    }
-    Ok(Plan { bytes, ..sorted(tree) })
-}
-
-fn within(what: &'static str, found: u64, allowed: u64) -> Result<(), Fault> {
+/// Refuses a number above a limit.
+pub(super) const fn within(what: &'static str, found: u64, allowed: u64) -> Result<(), Fault> {
     if found > allowed { Err(Fault::Limit { what, found, allowed }) } else { Ok(()) }
 }
 
-/// One archive's tree. The same path twice must be the same thing twice; what has something below
-/// it must be a directory.
-fn own_tree(archive: usize, entries: &[Entry]) -> Result<Tree<'_>, Refusal> {
-    let mut tree = Tree::new();
-    for entry in entries.iter().filter(|entry| !entry.path.as_bytes().is_empty()) {
-        let refuse = |fault| Refusal::of(&entry.raw, fault);
-        let item = Item { archive, entry };
-        match tree.insert(entry.path.as_bytes().to_vec(), Some(item)) {
-            Some(Some(first)) if !same(first.entry, entry) => return Err(refuse(Fault::Duplicate)),
-            Some(_) | None => {}
-        }
+/// The items in the order of their bytes, and the jobs that they make.
+fn work<'a>(catalogs: &'a [Catalog], nodes: &[Node<'a>]) -> Result<(Vec<Item<'a>>, Vec<Job>), At> {
+    let mut items = Vec::with_capacity(catalogs.iter().map(|catalog| catalog.entries.len()).sum());
+    let mut jobs = Vec::new();
+    let winners = winners(catalogs, nodes);
+    for (archive, (catalog, winners)) in catalogs.iter().zip(winners).enumerate() {
+        let first = items.len();
+        let mut order: Vec<usize> = (0..catalog.entries.len()).collect();
+        order.sort_by_key(|index| catalog.entries[*index].offset);
+        let entries: Vec<&Entry> = order.iter().map(|index| &catalog.entries[*index]).collect();
+        let ends = extents(&entries, &catalog.bytes, catalog.start);
+        let ends = ends.map_err(|refusal| (archive, refusal))?;
+        let own = order.iter().zip(entries).zip(ends);
+        items.extend(own.map(|((index, entry), end)| Item {
+            archive,
+            entry,
+            end,
+            node: winners[*index],
+        }));
+        batch(archive, &items, first, &mut jobs);
     }
-    for entry in entries {
-        let mut path = entry.path.as_bytes();
-        while let (Some(parent), _) = split(path) {
-            match tree.get(parent) {
-                Some(Some(item)) if item.entry.kind != Kind::Directory => {
-                    let other = quoted(&entry.raw);
-                    return Err(Refusal::of(&item.entry.raw, Fault::Conflict { other }));
-                }
-                Some(_) => break,
-                None => drop(tree.insert(parent.to_vec(), None)),
-            }
-            path = parent;
-        }
-    }
-    Ok(tree)
+    Ok((items, jobs))
 }
 
-fn same(first: &Entry, second: &Entry) -> bool {
-    let facts = |entry: &Entry| (entry.kind, entry.size, entry.crc);
-    facts(first) == facts(second)
-}
-
-/// Lays `own` over `tree`.
-fn merge<'a>(tree: &mut Tree<'a>, own: Tree<'a>) {
-    for (path, item) in own {
-        let directory = item.is_none_or(|item| item.entry.kind == Kind::Directory);
-        if !directory {
-            remove_below(tree, &path);
-        }
-        match (tree.get(&path), item) {
-            // A name's part says nothing about a directory that is already there.
-            (Some(Some(there)), None) if there.entry.kind == Kind::Directory => {}
-            _ => drop(tree.insert(path, item)),
-        }
+/// For each entry of each archive the node that it becomes.
+fn winners(catalogs: &[Catalog], nodes: &[Node<'_>]) -> Vec<Vec<Option<usize>>> {
+    let none = |catalog: &Catalog| vec![None; catalog.entries.len()];
+    let mut winners: Vec<_> = catalogs.iter().map(none).collect();
+    for (node, origin) in nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.origin?)))
+    {
+        winners[origin.archive][origin.entry] = Some(node);
     }
+    winners
 }
 
-fn remove_below(tree: &mut Tree<'_>, path: &[u8]) {
-    let (first, last) = ([path, b"/"].concat(), [path, b"0"].concat());
-    let below: Vec<Vec<u8>> = tree.range(first..last).map(|(path, _)| path.clone()).collect();
-    for path in below {
-        tree.remove(&path);
+/// Makes jobs of the items from `first` on.
+fn batch(archive: usize, items: &[Item<'_>], first: usize, jobs: &mut Vec<Job>) {
+    let mut from = first;
+    while let Some(item) = items.get(from) {
+        let start = item.entry.offset;
+        let fits = |item: &&Item<'_>| item.end - start <= BATCH;
+        let more = items[from..].iter().take(BATCH_ENTRIES).take_while(fits).count().max(1);
+        jobs.push(Job { archive, start, items: from..from + more });
+        from += more;
     }
 }
 
-fn sorted(tree: Tree<'_>) -> Plan<'_> {
-    let mut plan = Plan::default();
-    for (path, item) in tree {
-        match item {
-            None => plan.directories.push((path, None)),
-            Some(item) if item.entry.kind == Kind::Link => plan.links.push(item),
-            Some(item) => {
-                plan.headers.push(item);
-                if item.entry.kind == Kind::Directory {
-                    plan.directories.push((path, Some(item.entry)));
-                }
-            }
+#[cfg(test)]
+mod tests {
+    use super::{BATCH_ENTRIES, Catalog, Plan};
+    use crate::unpack::attributes::Kind;
+    use crate::unpack::limits::Limits;
+    use crate::unpack::zip::{Member, directory, file, zip};
+    use crate::unpack::{Archive, UnpackError};
+
+    fn catalogs(packages: &[Vec<Member>]) -> Vec<Catalog> {
+        let read = |members: &Vec<Member>| -> Result<Catalog, UnpackError> {
+            let bytes = zip(members);
+            Catalog::read(&Archive { name: "zip", source: &&bytes[..] }, &Limits::default())
+        };
+        packages.iter().map(|members| read(members).unwrap()).collect()
+    }
+
+    #[test]
+    fn parents_come_before_children_and_are_their_parents() {
+        let upper = vec![file("x/y/z", "1"), file("a/b/c", "1"), directory("a/")];
+        let lower = vec![file("a/b/d/e", "1"), file("q", "1"), file("x/y/w", "1")];
+        let catalogs = catalogs(&[lower, upper]);
+        let plan = Plan::new(&catalogs, &Limits::default()).unwrap();
+        assert_eq!(plan.nodes.len(), 10);
+        for (at, node) in plan.nodes.iter().enumerate() {
+            let Some(parent) = node.parent else { continue };
+            assert!(parent < at && plan.nodes[parent].kind == Kind::Directory);
+            assert!(node.path.starts_with(plan.nodes[parent].path));
         }
     }
-    plan.headers.sort_by_key(|item| (item.archive, item.entry.offset));
-    plan
+
+    #[test]
+    fn each_node_is_made_by_one_item() {
+        let lower = vec![file("a", "1"), file("b/c", "1"), file("d", "1")];
+        let upper = vec![file("a", "2"), file("b", "2"), file("b", "2")];
+        let catalogs = catalogs(&[lower, upper]);
+        let plan = Plan::new(&catalogs, &Limits::default()).unwrap();
+        let made: Vec<_> = plan
+            .items
+            .iter()
+            .filter_map(|item| Some((item.archive, plan.nodes[item.node?].path)))
+            .collect();
+        assert_eq!(made, [(0, &b"d"[..]), (1, b"a"), (1, b"b")]);
+        assert_eq!(plan.stats().files, 3);
+    }
+
+    #[test]
+    fn jobs_are_neighbours_in_order_and_large_ones_are_alone() {
+        let small = |at: usize| file(format!("s{at}"), "x");
+        let large = file("large", vec![0; 1 << 20]);
+        let members: Vec<_> =
+            (0..200).map(small).chain([large]).chain((200..210).map(small)).collect();
+        let catalogs = catalogs(&[members.clone(), members]);
+        let plan = Plan::new(&catalogs, &Limits::default()).unwrap();
+        let lengths: Vec<_> = plan.jobs.iter().map(|job| (job.archive, job.items.len())).collect();
+        let own = [BATCH_ENTRIES, 200 - BATCH_ENTRIES, 1, 10];
+        let expected: Vec<_> =
+            [0, 1].iter().flat_map(|at| own.map(|length| (*at, length))).collect();
+        assert_eq!(lengths, expected);
+        assert!(plan.jobs.is_sorted_by_key(|job| (job.archive, job.start)));
+    }
 }

@@ -22,6 +22,10 @@ pub trait Source: Send + Sync {
     /// within [`Source::len`] are asked for. The end is read first (the central directory), then
     /// everything from front to back, several readers side by side.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Nothing before `offset` will be read again, so that a bounded window may be released. Calls
+    /// come from several threads: the largest offset counts.
+    fn done_before(&self, _offset: u64) {}
 }
 
 /// An archive in memory.
