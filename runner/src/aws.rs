@@ -1,6 +1,9 @@
 //! The AWS SDK: clients as the user configured them, and its answers as our own types. The only file
 //! that knows SDK types; policy is elsewhere.
 
+mod code;
+mod presign;
+
 use std::collections::BTreeMap;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -9,6 +12,7 @@ use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{FunctionConfiguration, PackageType};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_types::service_config::ServiceConfigKey;
 use ledger::Redacted;
 use thiserror::Error;
 
@@ -75,27 +79,81 @@ pub async fn describe(config: &SdkConfig, name: &FunctionName) -> Result<Functio
     let answer = request.set_qualifier(name.qualifier().map(str::to_owned)).send().await;
     let answer = answer.map_err(|error| failure(GET_FUNCTION, &name.to_string(), &error))?;
     let mut function = function(answer, &name.to_string())?;
-    for layer in &mut function.layers {
-        *layer = locate(&client, &layer.name).await?;
+    let layers = function.layers.iter().map(|layer| locate(&client, &layer.name));
+    function.layers = futures_util::future::try_join_all(layers).await?;
+    for package in function.layers.iter_mut().chain([&mut function.code]) {
+        settle(config, package).await?;
     }
     Ok(function)
+}
+
+/// Asks again where a package is, because the address has expired.
+pub async fn renew(
+    config: &SdkConfig,
+    name: &FunctionName,
+    package: &Package,
+) -> Result<Redacted<String>, String> {
+    let function = describe(config, name).await.map_err(|error| causes(&error))?;
+    let packages = function.layers.into_iter().chain([function.code]);
+    let found = packages.into_iter().find(|other| other.name == package.name);
+    match found {
+        Some(other) if other.sha256 == package.sha256 => match other.location {
+            Location::Url(url) | Location::Presigned(url) => Ok(url),
+            Location::File(_) | Location::Directory(_) | Location::S3(_) => {
+                Err("it has no address any more".to_owned())
+            }
+        },
+        _ => Err("the function was updated in the meantime".to_owned()),
+    }
+}
+
+/// Turns what AWS said into an address that can be asked: an object's own is signed here, and one that
+/// comes from an endpoint of the user's need not be AWS's.
+pub async fn settle(config: &SdkConfig, package: &mut Package) -> Result<(), AwsError> {
+    let service = match &package.location {
+        Location::S3(object) => {
+            let url = presign::presign(config, object).await?;
+            package.location = Location::Presigned(url);
+            "S3"
+        }
+        Location::Presigned(_) => "Lambda",
+        Location::Url(_) | Location::File(_) | Location::Directory(_) => return Ok(()),
+    };
+    if let Location::Presigned(url) = &package.location
+        && endpoint(config, service).is_some()
+    {
+        package.location = Location::Url(url.clone());
+    }
+    Ok(())
+}
+
+/// The endpoint that the user chose for a service, by variable or profile.
+fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let own = config.service_config().zip(key.ok()).and_then(|(load, key)| load.load_config(key));
+    own.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 async fn locate(client: &Client, arn: &str) -> Result<Package, AwsError> {
     let answer = client.get_layer_version_by_arn().arn(arn).send().await;
     let answer = answer.map_err(|error| failure(GET_LAYER, arn, &error))?;
     let content = answer.content();
-    let url =
-        content.and_then(|content| content.location()).ok_or_else(|| AwsError::Incomplete {
-            operation: GET_LAYER,
-            subject: arn.to_owned(),
-            problem: "has no Content.Location: the layer's code cannot be fetched".to_owned(),
-        })?;
-    let sha256 = content.and_then(|content| content.code_sha256()).map(str::to_owned);
+    let location = code::of_layer(content).map_err(|problem| AwsError::Incomplete {
+        operation: GET_LAYER,
+        subject: arn.to_owned(),
+        problem,
+    })?;
     Ok(Package {
         name: format!("layer {arn}"),
-        location: Location::Url(url.to_owned().into()),
-        sha256,
+        location,
+        sha256: content.and_then(|content| content.code_sha256()).map(str::to_owned),
+        size: content
+            .and_then(|content| u64::try_from(content.code_size()).ok())
+            .filter(|size| *size > 0),
     })
 }
 
@@ -129,11 +187,7 @@ fn function(answer: GetFunctionOutput, subject: &str) -> Result<Function, AwsErr
             "is a container image function: this version runs zip packages only".into(),
         ));
     }
-    let url = answer.code.and_then(|code| code.location).ok_or_else(|| {
-        incomplete(
-            "has no Code.Location: its code cannot be fetched; grant kms:Decrypt on its key".into(),
-        )
-    })?;
+    let location = code::of_function(answer.code.as_ref()).map_err(incomplete)?;
     let runtime = configuration
         .runtime()
         .ok_or_else(|| incomplete("has no Runtime".into()))?
@@ -154,8 +208,9 @@ fn function(answer: GetFunctionOutput, subject: &str) -> Result<Function, AwsErr
         variables: variables(&configuration).map_err(incomplete)?,
         code: Package {
             name: "function package".to_owned(),
-            location: Location::Url(url.into()),
+            location,
             sha256: configuration.code_sha256().map(str::to_owned),
+            size: u64::try_from(configuration.code_size()).ok().filter(|size| *size > 0),
         },
         layers: configuration
             .layers()
@@ -171,7 +226,8 @@ fn function(answer: GetFunctionOutput, subject: &str) -> Result<Function, AwsErr
 
 /// A layer of which only the ARN is known yet.
 fn unlocated(arn: &str) -> Package {
-    Package { name: arn.to_owned(), location: Location::Url(Redacted::default()), sha256: None }
+    let location = Location::Url(Redacted::default());
+    Package { name: arn.to_owned(), location, sha256: None, size: None }
 }
 
 fn variables(

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use ledger::Redacted;
 
 use crate::config::{
-    self, ConfigError, Context, Environment, EventSource, Limits, LocalFunction, Run, Source,
+    self, Code, ConfigError, Context, Environment, EventSource, Limits, LocalFunction, Run, Source,
 };
 
 /// Runs a deployed AWS Lambda function unchanged, without the 15 minute limit.
@@ -25,20 +25,38 @@ pub struct Cli {
 pub enum Command {
     /// Run one invocation here and now: the response on standard output, all else on standard error
     Invoke(Box<Invoke>),
-    /// Unpack a zip package into a directory
+    /// Fetch a zip package and unpack it into a directory
     Unpack(Unpack),
 }
 
 /// `immortal-runner unpack`
 #[derive(Debug, Args)]
 pub struct Unpack {
-    /// Zip file
-    pub source: PathBuf,
+    /// Zip file, URL or `s3://BUCKET/KEY`
+    pub source: Secret,
     /// Directory to fill; made if it does not exist, refused if it is not empty
     pub directory: PathBuf,
-    /// Most bytes that the package may unpack to
-    #[arg(long, value_name = "BYTES", default_value_t = crate::unpack::Limits::default().unpacked_bytes)]
-    pub max_unpacked: u64,
+    /// How it is fetched.
+    #[command(flatten)]
+    pub code: CodeOptions,
+}
+
+/// How code is fetched.
+#[derive(Debug, Args)]
+pub struct CodeOptions {
+    /// Most bytes that the code and its layers may unpack to, together
+    #[arg(long, value_name = "BYTES", default_value_t = Code::default().max_unpacked)]
+    max_unpacked: u64,
+    /// Most connections for a download; more than one is used only while that is faster
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    connections: u8,
+}
+
+impl CodeOptions {
+    /// The settings that they are.
+    pub fn settings(&self) -> Code {
+        Code { connections: self.connections.into(), max_unpacked: self.max_unpacked }
+    }
 }
 
 /// `immortal-runner invoke`
@@ -54,12 +72,14 @@ pub struct Invoke {
     local: Local,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    code: CodeOptions,
 }
 
 #[derive(Debug, Args)]
 struct Local {
-    /// Code that is not deployed: a zip file, a directory or a URL
-    #[arg(long, value_name = "ZIP|DIR|URL", requires = "runtime", requires = "handler")]
+    /// Code that is not deployed: a zip file, a directory, a URL or `s3://BUCKET/KEY`
+    #[arg(long, value_name = "ZIP|DIR|URL|S3", requires = "runtime", requires = "handler")]
     code: Option<String>,
     /// A layer's zip file; repeat for more, lowest first
     #[arg(long = "layer", value_name = "ZIP", requires = "code")]
@@ -92,6 +112,13 @@ struct Options {
 #[derive(Debug, Clone)]
 pub struct Secret(Redacted<String>);
 
+impl Secret {
+    /// The text.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Self(Redacted::new(text))
@@ -114,6 +141,7 @@ impl Invoke {
             module: None,
             region: None,
             limits,
+            code: self.code.settings(),
             variables: self
                 .options
                 .variables

@@ -12,7 +12,7 @@ use runner::code::Code;
 use runner::config::{self, Environment};
 use runner::run::{self, RunError};
 use runner::signals::{self, Signals};
-use runner::unpack;
+use tokio::runtime::{Builder, Runtime};
 
 struct Process;
 
@@ -56,17 +56,21 @@ fn execute(cli: Cli) -> Code {
 fn unpack(arguments: &Unpack) -> Code {
     // Nothing here waits for signals: they may end it as usual.
     let _ = signals::unblock();
-    let limits =
-        unpack::Limits { unpacked_bytes: arguments.max_unpacked, ..unpack::Limits::default() };
-    match unpack::path(&arguments.source, &arguments.directory, &limits) {
-        Ok(_) => Code::Success,
+    let (root, code) = (arguments.directory.clone(), arguments.code.settings());
+    let unpacked = runtime()
+        .and_then(|runtime| runtime.block_on(run::unpack(arguments.source.expose(), root, &code)));
+    match unpacked {
+        Ok(()) => Code::Success,
         Err(error) => fail(Code::from(&error), &error),
     }
 }
 
+fn runtime() -> Result<Runtime, RunError> {
+    Builder::new_current_thread().enable_all().build().map_err(RunError::SetUp)
+}
+
 fn supervise(settings: config::Run) -> Result<Code, RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(RunError::SetUp)?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::install().map_err(RunError::SetUp)?;
         run::run(settings, &Process, &mut signals).await

@@ -76,8 +76,25 @@ pub struct Run {
     pub region: Option<String>,
     /// Time and memory, and where runtime clients are.
     pub limits: Limits,
+    /// How code is fetched, and how much it may be.
+    pub code: Code,
     /// Variables set over the function's own.
     pub variables: Vec<(String, Redacted<String>)>,
+}
+
+/// How code is fetched, and how much it may be.
+#[derive(Debug, Clone)]
+pub struct Code {
+    /// The most connections for all packages together.
+    pub connections: usize,
+    /// Bytes that the code and its layers may unpack to, together.
+    pub max_unpacked: u64,
+}
+
+impl Default for Code {
+    fn default() -> Self {
+        Self { connections: 4, max_unpacked: crate::unpack::Limits::default().unpacked_bytes }
+    }
 }
 
 /// Which function to run.
@@ -209,6 +226,7 @@ pub fn from_environment(environment: &impl Environment) -> Result<Run, ConfigErr
             module: None,
             region: text(environment, variable::REGION)?,
             limits,
+            code: Code::default(),
             variables: Vec::new(),
         });
     }
@@ -229,6 +247,7 @@ fn ancestor(environment: &impl Environment, limits: Limits) -> Result<Run, Confi
         module: text(environment, variable::HANDLER_PATH)?,
         region: text(environment, variable::REGION)?,
         limits,
+        code: Code::default(),
         variables: Vec::new(),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Function, Location, Package};
+use super::{Function, Location, Package, S3Object};
 use crate::config::LocalFunction;
 
 /// Memory of a function that does not say how much it has, in MB, as Lambda's own default.
@@ -35,18 +35,23 @@ fn name(code: &str) -> String {
     stem.chars().map(allowed).take(64).collect()
 }
 
-fn package(code: &str) -> Package {
+pub(crate) fn package(code: &str) -> Package {
     let location = if code.starts_with("http://") || code.starts_with("https://") {
         Location::Url(code.to_owned().into())
+    } else if let Some((bucket, key)) =
+        code.strip_prefix("s3://").and_then(|rest| rest.split_once('/'))
+    {
+        Location::S3(S3Object { bucket: bucket.into(), key: key.into(), version: None })
     } else {
         let path = PathBuf::from(code);
         if path.is_dir() { Location::Directory(path) } else { Location::File(path) }
     };
     let name = match &location {
-        Location::Url(_) => "code".to_owned(),
+        Location::Url(_) | Location::Presigned(_) => "code".to_owned(),
+        Location::S3(object) => format!("s3://{}/{}", object.bucket, object.key),
         Location::File(path) | Location::Directory(path) => path.display().to_string(),
     };
-    Package { name, location, sha256: None }
+    Package { name, location, sha256: None, size: None }
 }
 
 #[cfg(test)]

@@ -46,6 +46,19 @@ pub struct Package {
     pub location: Location,
     /// SHA-256 of the zip, in base64 as Lambda gives it.
     pub sha256: Option<String>,
+    /// Length of the zip in bytes, as far as is known beforehand.
+    pub size: Option<u64>,
+}
+
+/// An object in S3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Object {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// Version, where not the newest one.
+    pub version: Option<String>,
 }
 
 /// Where a package is.
@@ -55,8 +68,12 @@ pub enum Location {
     File(PathBuf),
     /// A directory, used as it is.
     Directory(PathBuf),
-    /// A URL that needs no further credentials, such as a presigned one: a secret.
+    /// A URL that the user gave, or an endpoint that the user chose: a secret.
     Url(Redacted<String>),
+    /// A presigned URL from AWS, which is to be AWS's own: a secret. It is good for 10 minutes.
+    Presigned(Redacted<String>),
+    /// An object of S3, to be fetched with our own rights.
+    S3(S3Object),
 }
 
 impl Function {

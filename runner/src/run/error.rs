@@ -62,10 +62,7 @@ impl From<&UnpackError> for Code {
 
 impl From<&FetchError> for Code {
     fn from(error: &FetchError) -> Self {
-        match error {
-            FetchError::Digest { .. } | FetchError::Io { .. } => Self::Refused,
-            FetchError::Network { .. } | FetchError::Status { .. } => Self::Unavailable,
-        }
+        if error.is_refusal() { Self::Refused } else { Self::Unavailable }
     }
 }
 

@@ -4,17 +4,21 @@
 
 mod error;
 mod execute;
+mod install;
 mod prepare;
 
 use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::RunError;
 use error::machine;
+use install::Job;
 
 use crate::clock::{Clock, millis};
 use crate::code::Code;
-use crate::config::{Environment, Limits, Run};
+use crate::config::{self, Environment, Limits, Run};
+use crate::function::local;
 use crate::process;
 use crate::report::Outcome;
 use crate::session::Millis;
@@ -56,6 +60,14 @@ pub async fn run(
     let outcome = execute::execute(&prepared, environment, signals, times).await?;
     process::end_all(LAST_SECONDS);
     deliver(outcome)
+}
+
+/// Fetches one package and unpacks it, and nothing more.
+pub async fn unpack(source: &str, root: PathBuf, code: &config::Code) -> Result<(), RunError> {
+    let mut package = local::package(source);
+    prepare::settle(&mut package).await?;
+    let job = Job { root, packages: vec![package] };
+    install::install(vec![job], code, |_| None).await
 }
 
 /// Prints the payload and nothing else.

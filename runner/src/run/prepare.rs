@@ -1,18 +1,22 @@
 //! From settings to a function whose files are in place. How it is run comes later.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
 
 use super::error::{RunError, machine};
+use super::install::{Job, install};
 use crate::aws;
 use crate::boot::{self, Layout};
 use crate::clock::Clock;
-use crate::config::{Environment, Run, Source};
-use crate::fetch::Fetcher;
+use crate::config::{Code, Environment, Run, Source};
+use crate::fetch::Renewal;
+use crate::function::name::FunctionName;
 use crate::function::runtime::{self, Family};
 use crate::function::{Function, Location, Package, local};
 use crate::job::{self, Event};
 use crate::place::Place;
-use crate::unpack::{self, Archive, Limits, LocalFile, Stats};
 
 /// A function whose files are in place, and its event.
 pub(super) struct Prepared {
@@ -32,7 +36,7 @@ pub(super) async fn prepare(
     // On a thread of its own: standard input may take its time, and signals are not to wait for it.
     let reading = tokio::task::spawn_blocking(move || job::read(&run.event));
     let payload = reading.await.map_err(machine("reading the event"))??;
-    let mut function = describe(run.source, run.region, environment).await?;
+    let (mut function, origin) = describe(run.source, run.region, environment).await?;
     function.memory = run.limits.memory.unwrap_or(function.memory);
     function.variables.extend(run.variables);
     if let Some(module) = &run.module {
@@ -42,20 +46,25 @@ pub(super) async fn prepare(
     let runtime = boot::runtime_dir(family, &function.runtime, run.limits.runtime_dir.as_deref())?;
     let place = Place::choose()?;
     place.clear()?;
-    let layout = Layout { task: install(&function, &place).await?, opt: place.opt(), runtime };
+    let task = put(&function, &place, &run.code, origin).await?;
+    let layout = Layout { task, opt: place.opt(), runtime };
     let event = Event::new(payload, run.context, &function.arn, clock.now());
     Ok(Prepared { function, family, layout, place, event })
 }
+
+/// Where a function was found, so that it can be asked for again.
+type Origin = Arc<(SdkConfig, FunctionName)>;
 
 async fn describe(
     source: Source,
     region: Option<String>,
     environment: &impl Environment,
-) -> Result<Function, RunError> {
+) -> Result<(Function, Option<Origin>), RunError> {
     match source {
         Source::Deployed(name) => {
             let config = aws::config(region.or_else(|| name.region().map(str::to_owned))).await;
-            Ok(aws::describe(&config, &name).await?)
+            let function = aws::describe(&config, &name).await?;
+            Ok((function, Some(Arc::new((config, name)))))
         }
         Source::Local(local) => {
             let named =
@@ -63,37 +72,49 @@ async fn describe(
             let region = named
                 .and_then(|region| region.into_string().ok())
                 .unwrap_or_else(|| "us-east-1".into());
-            Ok(local::describe(&local, &region))
+            let mut function = local::describe(&local, &region);
+            for package in function.layers.iter_mut().chain([&mut function.code]) {
+                settle(package).await?;
+            }
+            Ok((function, None))
         }
     }
 }
 
-/// Puts layers and code in place and says where the code is: a directory stays where it was. What
-/// they may unpack to, they may together.
-async fn install(function: &Function, place: &Place) -> Result<PathBuf, RunError> {
-    let mut limits = Limits::default();
-    if !function.layers.is_empty() {
-        limits.unpacked_bytes -= unpack(&function.layers, place.opt(), limits.clone()).await?.bytes;
+/// Makes an address of an object in S3, with the credentials of the environment.
+pub(super) async fn settle(package: &mut Package) -> Result<(), RunError> {
+    if matches!(package.location, Location::S3(_)) {
+        aws::settle(&aws::config(None).await, package).await?;
     }
-    if let Location::Directory(directory) = &function.code.location {
-        return std::path::absolute(directory).map_err(machine("finding the code's directory"));
-    }
-    unpack(std::slice::from_ref(&function.code), place.task(), limits).await?;
-    Ok(place.task())
+    Ok(())
 }
 
-async fn unpack(packages: &[Package], root: PathBuf, limits: Limits) -> Result<Stats, RunError> {
-    let fetcher = Fetcher::default();
-    let mut files: Vec<(String, LocalFile)> = Vec::new();
-    for package in packages {
-        let file =
-            LocalFile::new(fetcher.open(package).await?).map_err(machine("reading a package"))?;
-        files.push((package.name.clone(), file));
+/// Puts layers and code in place and says where the code is: a directory stays where it was. What
+/// they may unpack to, they may together.
+async fn put(
+    function: &Function,
+    place: &Place,
+    code: &Code,
+    origin: Option<Origin>,
+) -> Result<PathBuf, RunError> {
+    let mut jobs = Vec::new();
+    if !function.layers.is_empty() {
+        jobs.push(Job { root: place.opt(), packages: function.layers.clone() });
     }
-    let work = move || {
-        let archives: Vec<Archive<'_>> =
-            files.iter().map(|(name, source)| Archive { name, source }).collect();
-        unpack::unpack(&archives, &root, &limits)
+    let task = if let Location::Directory(directory) = &function.code.location {
+        std::path::absolute(directory).map_err(machine("finding the code's directory"))?
+    } else {
+        jobs.push(Job { root: place.task(), packages: vec![function.code.clone()] });
+        place.task()
     };
-    Ok(tokio::task::spawn_blocking(work).await.map_err(machine("unpacking"))??)
+    install(jobs, code, |package| Some(renewal(origin.clone()?, package.clone()))).await?;
+    Ok(task)
+}
+
+/// Asks AWS for the package's address again.
+fn renewal(origin: Origin, package: Package) -> Renewal {
+    Arc::new(move || {
+        let (origin, package) = (Arc::clone(&origin), package.clone());
+        Box::pin(async move { aws::renew(&origin.0, &origin.1, &package).await })
+    })
 }

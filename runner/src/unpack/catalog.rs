@@ -15,10 +15,10 @@ impl Catalog {
         let refuse = |refusal: Refusal| refusal.within(archive.name);
         let length = archive.source.len();
         let mut tail = vec![0; index(length.min(end::LONGEST))];
-        archive.read(length - tail.len() as u64, &mut tail)?;
+        archive.read_early(length - tail.len() as u64, &mut tail)?;
         let end = End::find(&tail, length).map_err(|fault| refuse(fault.into()))?;
         let mut bytes = room(&end, limits).map_err(|fault| refuse(fault.into()))?;
-        archive.read(end.start, &mut bytes)?;
+        archive.read_early(end.start, &mut bytes)?;
         let entries = directory::parse(&bytes, &end, limits).map_err(refuse)?;
         let catalog = Self { bytes, start: end.start, entries };
         catalog.starts(archive)?;
@@ -32,7 +32,7 @@ impl Catalog {
         let first = offsets.min().unwrap_or(self.start);
         let mut start = [0; 2];
         if first >= 2 {
-            archive.read(0, &mut start)?;
+            archive.read_early(0, &mut start)?;
         }
         if first == 0 || start == *b"#!" {
             return Ok(());

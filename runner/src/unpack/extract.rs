@@ -4,53 +4,58 @@
 use std::io::Write;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::Archive;
 use super::attributes::Kind;
 use super::content::{Decoder, Trouble};
 use super::error::{Fault, Refusal, UnpackError};
 use super::local::{self, Local};
-use super::plan::{Catalog, Item, Job};
-use super::queue::Queue;
+use super::plan::{Item, Job};
+use super::queue::{Queue, Stop};
 use super::reader::{BUFFER, Reader};
 use super::write::Staging;
+use super::{Archive, Progress, Target};
 
 /// A symbolic link to be made at the end: the index of its node, and its target.
 pub(super) type Link = (usize, Vec<u8>);
 
-/// What all workers share.
+/// What all workers share for one target.
 struct Shared<'a> {
     archives: &'a [Archive<'a>],
-    catalogs: &'a [Catalog],
     staging: &'a Staging<'a>,
     queue: Queue<'a>,
     links: Mutex<Vec<Link>>,
+    progress: &'a Progress,
 }
 
-/// Writes all directories and files of the plan on `workers` threads, the calling one among them, and
-/// returns the links.
+/// Writes what each target's plan says on `workers` threads, the calling one among them.
 pub(super) fn extract(
-    archives: &[Archive<'_>],
-    catalogs: &[Catalog],
-    staging: &Staging<'_>,
+    targets: &[Target<'_>],
+    stagings: &[Staging<'_>],
     workers: usize,
-) -> Result<Vec<Link>, UnpackError> {
-    let jobs = &staging.plan().jobs;
-    let workers = workers.min(jobs.len()).max(1);
-    let queue = Queue::new(archives, jobs, workers);
-    let shared = Shared { archives, catalogs, staging, queue, links: Mutex::default() };
+    progress: &Progress,
+) -> Result<(), UnpackError> {
+    let stop = Stop::new(targets.iter().flat_map(|target| target.archives).collect());
+    let share = |(target, staging)| Shared::new(target, staging, workers, &stop, progress);
+    let shared: Vec<_> = targets.iter().zip(stagings).map(share).collect();
     thread::scope(|scope| {
-        let work = |number| Worker::new(number, &shared).work();
+        // Each begins with another target, so that no package's bytes have to wait for another's.
+        let work = |number: usize| {
+            for step in 0..shared.len() {
+                Worker::new(number, &shared[(number + step) % shared.len()]).work();
+            }
+        };
         for number in 1..workers {
             // Where no thread can be had, the others do its work.
             let _ = thread::Builder::new().spawn_scoped(scope, move || work(number));
         }
         work(0);
     });
-    shared.queue.outcome()?;
-    Ok(shared.links.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let links: Vec<_> = shared.into_iter().map(Shared::into_links).collect();
+    stop.outcome()?;
+    stagings.iter().zip(&links).try_for_each(|(staging, links)| staging.finish(links))
 }
 
 /// One thread's part: its buffers, and the directory that it last wrote to.
@@ -107,7 +112,9 @@ impl<'a> Worker<'a> {
         let mut file = staging.file(&directory, item.entry)?;
         self.directory = Some((parent, directory));
         self.contents(item, local, &mut file)?;
-        staging.finish_file(&file, item.entry)
+        staging.finish_file(&file, item.entry)?;
+        self.shared.progress.files.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn link(&mut self, item: &Item<'_>, node: usize, local: &Local) -> Result<(), UnpackError> {
@@ -165,10 +172,25 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl Shared<'_> {
+impl<'a> Shared<'a> {
+    fn new(
+        target: &'a Target<'a>,
+        staging: &'a Staging<'a>,
+        workers: usize,
+        stop: &'a Stop<'a>,
+        progress: &'a Progress,
+    ) -> Self {
+        let queue = Queue::new(target.archives, &staging.plan().jobs, workers, stop);
+        Self { archives: target.archives, staging, queue, links: Mutex::default(), progress }
+    }
+
+    fn into_links(self) -> Vec<Link> {
+        self.links.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The entry's name as it is in the headers.
     fn name(&self, item: &Item<'_>) -> &[u8] {
-        item.entry.name(&self.catalogs[item.archive].bytes)
+        item.entry.name(&self.staging.plan().catalogs[item.archive].bytes)
     }
 
     fn refusal(&self, item: &Item<'_>, fault: Fault) -> UnpackError {

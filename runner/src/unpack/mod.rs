@@ -31,10 +31,11 @@ mod write;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod zip;
+pub(crate) mod zip;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 pub use error::{Fault, UnpackError};
@@ -61,17 +62,35 @@ impl fmt::Debug for Archive<'_> {
 impl Archive<'_> {
     /// Fills `buffer` from `offset` on, waiting for the bytes if need be.
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), UnpackError> {
-        let read = self.source.read_at(offset, buffer);
+        self.had(offset, self.source.read_at(offset, buffer))
+    }
+
+    /// The same for what has to be known before anything else is read.
+    fn read_early(&self, offset: u64, buffer: &mut [u8]) -> Result<(), UnpackError> {
+        self.had(offset, self.source.read_early(offset, buffer))
+    }
+
+    fn had(&self, offset: u64, read: std::io::Result<()>) -> Result<(), UnpackError> {
         read.map_err(|source| UnpackError::Read { archive: self.name.to_owned(), offset, source })
     }
 }
 
-/// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A directory to be filled, and the archives that fill it: later ones over earlier ones, as Lambda
+/// does with layers.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// It is made, or must be empty.
+    pub root: &'a Path,
+    /// Lowest first.
+    pub archives: &'a [Archive<'a>],
+}
+
+/// What one archive came to, where no later one covers it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Regular files.
     pub files: usize,
-    /// Directories.
+    /// Directories that it names.
     pub directories: usize,
     /// Symbolic links.
     pub links: usize,
@@ -79,29 +98,78 @@ pub struct Stats {
     pub bytes: u64,
 }
 
-/// Unpacks archives into `root`, which is made, or must be empty: later ones over earlier ones, as
-/// Lambda does with layers. Blocks; as many threads work as there are processors.
-pub fn unpack(
-    archives: &[Archive<'_>],
-    root: &Path,
-    limits: &Limits,
-) -> Result<Stats, UnpackError> {
-    let catalogs = archives.iter().map(|archive| Catalog::read(archive, limits));
-    let catalogs = catalogs.collect::<Result<Vec<_>, _>>()?;
-    let plan = Plan::new(&catalogs, limits);
-    let plan = plan.map_err(|(archive, refusal)| refusal.within(archives[archive].name))?;
-    let staging = Staging::new(root, &plan)?;
-    let workers = available_parallelism().map_or(1, usize::from);
-    let links = extract::extract(archives, &catalogs, &staging, workers)?;
-    staging.finish(&links)?;
-    staging.expose()?;
-    Ok(plan.stats())
+/// How far unpacking has come, for those who look on.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Files to be written; 0 until all directories have been read.
+    pub expected: AtomicUsize,
+    /// Files written.
+    pub files: AtomicUsize,
 }
 
-/// Unpacks one zip file.
-pub fn path(source: &Path, root: &Path, limits: &Limits) -> Result<Stats, UnpackError> {
-    let name = source.display().to_string();
-    let file = LocalFile::open(source);
-    let file = file.map_err(|source| UnpackError::Open { archive: name.clone(), source })?;
-    unpack(&[Archive { name: &name, source: &file }], root, limits)
+/// Unpacks archives into directories: all or none, whichever fails. Together they may use what
+/// `limits` allows. Blocks; as many threads work as there are processors. Returns what each archive
+/// came to, in the order of the targets.
+pub fn unpack(
+    targets: &[Target<'_>],
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Vec<Stats>, UnpackError> {
+    let archives: Vec<_> = targets.iter().flat_map(|target| target.archives).copied().collect();
+    let unpacked = all(targets, &archives, limits, progress);
+    if unpacked.is_err() {
+        for archive in &archives {
+            archive.source.abort();
+        }
+    }
+    unpacked
+}
+
+fn all(
+    targets: &[Target<'_>],
+    archives: &[Archive<'_>],
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Vec<Stats>, UnpackError> {
+    let catalogs = archives.iter().map(|archive| Catalog::read(archive, limits));
+    let catalogs = catalogs.collect::<Result<Vec<_>, _>>()?;
+    plan::sums(&catalogs, limits).map_err(|(at, refusal)| refusal.within(archives[at].name))?;
+    let plans = plans(targets, &catalogs, limits)?;
+    let files = plans.iter().flat_map(Plan::stats).map(|stats| stats.files).sum();
+    progress.expected.store(files, Ordering::Relaxed);
+    let mut stagings = targets
+        .iter()
+        .zip(&plans)
+        .map(|(target, plan)| Staging::new(target.root, plan))
+        .collect::<Result<Vec<_>, _>>()?;
+    let workers = available_parallelism().map_or(1, usize::from);
+    extract::extract(targets, &stagings, workers, progress)?;
+    for archive in archives {
+        archive.had(archive.source.len(), archive.source.finish())?;
+    }
+    stagings.iter_mut().try_for_each(Staging::expose)?;
+    stagings.into_iter().for_each(Staging::keep);
+    Ok(plans.iter().flat_map(Plan::stats).collect())
+}
+
+/// One plan for each target.
+fn plans<'a>(
+    targets: &[Target<'_>],
+    mut catalogs: &'a [Catalog],
+    limits: &Limits,
+) -> Result<Vec<Plan<'a>>, UnpackError> {
+    let plan = |target: &Target<'_>| {
+        let (own, rest) = catalogs.split_at(target.archives.len());
+        catalogs = rest;
+        let name = |at: usize| target.archives[at].name;
+        Plan::new(own, limits).map_err(|(at, refusal)| refusal.within(name(at)))
+    };
+    targets.iter().map(plan).collect()
+}
+
+/// Unpacks one archive.
+pub fn one(archive: Archive<'_>, root: &Path, limits: &Limits) -> Result<Stats, UnpackError> {
+    let target = Target { root, archives: &[archive] };
+    let stats = unpack(&[target], limits, &Progress::default())?;
+    Ok(stats.into_iter().next().unwrap_or_default())
 }

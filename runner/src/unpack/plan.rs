@@ -53,6 +53,8 @@ pub(super) struct Job {
 /// A checked tree, and the work to be done for it.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
+    /// What it was made of.
+    pub(super) catalogs: &'a [Catalog],
     /// Parents before children.
     pub(super) nodes: Vec<Node<'a>>,
     /// All entries, archive by archive, in the order of their bytes.
@@ -68,7 +70,6 @@ impl<'a> Plan<'a> {
     /// Lays later archives over earlier ones. Contradictions within one archive are refused even
     /// where another one covers them.
     pub(super) fn new(catalogs: &'a [Catalog], limits: &Limits) -> Result<Self, At> {
-        sums(catalogs, limits)?;
         let mut tree: Option<Tree<'a>> = None;
         for (archive, catalog) in catalogs.iter().enumerate().rev() {
             let at = |refusal| (archive, refusal);
@@ -80,24 +81,27 @@ impl<'a> Plan<'a> {
         }
         let nodes = tree.map(Tree::into_nodes).unwrap_or_default();
         let (items, jobs) = work(catalogs, &nodes)?;
-        Ok(Self { nodes, items, jobs })
+        Ok(Self { catalogs, nodes, items, jobs })
     }
 
-    /// What it will come to.
-    pub(super) fn stats(&self) -> Stats {
-        let count = |kind| self.nodes.iter().filter(|node| node.kind == kind).count();
-        let sizes = self.nodes.iter().filter_map(|node| node.entry);
-        Stats {
-            files: count(Kind::File),
-            directories: count(Kind::Directory),
-            links: count(Kind::Link),
-            bytes: sizes.map(|entry| entry.size).sum(),
+    /// What each archive will come to.
+    pub(super) fn stats(&self) -> Vec<Stats> {
+        let mut stats = vec![Stats::default(); self.catalogs.len()];
+        for (node, origin) in self.nodes.iter().filter_map(|node| Some((node, node.origin?))) {
+            let of = &mut stats[origin.archive];
+            match node.kind {
+                Kind::File => of.files += 1,
+                Kind::Directory => of.directories += 1,
+                Kind::Link => of.links += 1,
+            }
+            of.bytes += node.entry.map_or(0, |entry| entry.size);
         }
+        stats
     }
 }
 
 /// Checks what all archives ask for together, what is covered by later ones included.
-fn sums(catalogs: &[Catalog], limits: &Limits) -> Result<(), At> {
+pub(super) fn sums(catalogs: &[Catalog], limits: &Limits) -> Result<(), At> {
     let (mut bytes, mut links, mut entries) = (0_u64, 0_u64, 0_u64);
     for (archive, catalog) in catalogs.iter().enumerate() {
         for entry in &catalog.entries {
@@ -207,7 +211,7 @@ mod tests {
             .filter_map(|item| Some((item.archive, plan.nodes[item.node?].path)))
             .collect();
         assert_eq!(made, [(0, &b"d"[..]), (1, b"a"), (1, b"b")]);
-        assert_eq!(plan.stats().files, 3);
+        assert_eq!(plan.stats().iter().map(|stats| stats.files).sum::<usize>(), 3);
     }
 
     #[test]

@@ -17,7 +17,38 @@ pub(super) struct Queue<'a> {
     archives: &'a [Archive<'a>],
     jobs: &'a [Job],
     state: Mutex<State>,
+    stop: &'a Stop<'a>,
+}
+
+/// The end of all work, of all queues: the first error stops everybody.
+#[derive(Debug)]
+pub(super) struct Stop<'a> {
+    archives: Vec<&'a Archive<'a>>,
     stopped: AtomicBool,
+    error: Mutex<Option<UnpackError>>,
+}
+
+impl<'a> Stop<'a> {
+    /// Work on these archives.
+    pub(super) fn new(archives: Vec<&'a Archive<'a>>) -> Self {
+        Self { archives, stopped: AtomicBool::new(false), error: Mutex::default() }
+    }
+
+    /// Ends all work. The first error is the one that is told.
+    fn fail(&self, error: UnpackError) {
+        locked(&self.error).get_or_insert(error);
+        self.stopped.store(true, Ordering::Relaxed);
+        self.archives.iter().for_each(|archive| archive.source.abort());
+    }
+
+    /// How it ended, once all workers have.
+    pub(super) fn outcome(self) -> Result<(), UnpackError> {
+        self.error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug)]
@@ -28,15 +59,19 @@ struct State {
     needed: Vec<Option<Place>>,
     /// Everything before it has been released.
     released: Place,
-    error: Option<UnpackError>,
 }
 
 impl<'a> Queue<'a> {
     /// All jobs, for this many workers.
-    pub(super) fn new(archives: &'a [Archive<'a>], jobs: &'a [Job], workers: usize) -> Self {
+    pub(super) fn new(
+        archives: &'a [Archive<'a>],
+        jobs: &'a [Job],
+        workers: usize,
+        stop: &'a Stop<'a>,
+    ) -> Self {
         let needed = vec![None; workers];
-        let state = Mutex::new(State { next: 0, needed, released: (0, 0), error: None });
-        Self { archives, jobs, state, stopped: AtomicBool::new(false) }
+        let state = Mutex::new(State { next: 0, needed, released: (0, 0) });
+        Self { archives, jobs, state, stop }
     }
 
     /// The next job for a worker, which has finished the one before.
@@ -58,21 +93,14 @@ impl<'a> Queue<'a> {
         self.release(&mut state);
     }
 
-    /// Ends all work. The first error is the one that is told.
+    /// Ends all work, of other queues too.
     pub(super) fn fail(&self, error: UnpackError) {
-        self.stopped.store(true, Ordering::Relaxed);
-        self.state().error.get_or_insert(error);
+        self.stop.fail(error);
     }
 
     /// Whether there is no point in going on.
     pub(super) fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-
-    /// How it ended, once all workers have.
-    pub(super) fn outcome(self) -> Result<(), UnpackError> {
-        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        state.error.map_or(Ok(()), Err)
+        self.stop.stopped.load(Ordering::Relaxed)
     }
 
     fn release(&self, state: &mut State) {
@@ -92,7 +120,7 @@ impl<'a> Queue<'a> {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }
 
@@ -101,7 +129,7 @@ mod tests {
     use std::io;
     use std::sync::Mutex;
 
-    use super::Queue;
+    use super::{Queue, Stop};
     use crate::unpack::plan::Job;
     use crate::unpack::{Archive, Fault, Source, UnpackError};
 
@@ -135,7 +163,8 @@ mod tests {
         let sources = [Released::default(), Released::default()];
         let archives = sources.each_ref().map(|source| Archive { name: "a", source });
         let jobs = jobs(&[(0, 10), (0, 20), (0, 30), (1, 5)]);
-        let queue = Queue::new(&archives, &jobs, 2);
+        let stop = Stop::new(archives.iter().collect());
+        let queue = Queue::new(&archives, &jobs, 2, &stop);
         assert_eq!(queue.take(0).unwrap().start, 10);
         assert_eq!(queue.take(1).unwrap().start, 20);
         queue.advance(1, 25);
@@ -144,7 +173,7 @@ mod tests {
         assert_eq!(queue.take(0).unwrap().start, 5);
         assert!(queue.take(1).is_none());
         assert!(queue.take(0).is_none());
-        queue.outcome().unwrap();
+        stop.outcome().unwrap();
         let [first, second] = sources.map(|source| source.0.into_inner().unwrap());
         assert_eq!(first, [10, 15, 30, 1000]);
         assert_eq!(second, [5, 1000]);
@@ -156,12 +185,13 @@ mod tests {
         let source = Released::default();
         let archives = [Archive { name: "a", source: &source }];
         let jobs = jobs(&[(0, 0), (0, 1)]);
-        let queue = Queue::new(&archives, &jobs, 1);
+        let stop = Stop::new(archives.iter().collect());
+        let queue = Queue::new(&archives, &jobs, 1, &stop);
         assert!(queue.take(0).is_some());
         queue.fail(error(Fault::Duplicate));
         queue.fail(error(Fault::Data { what: "x" }));
         assert!(queue.take(0).is_none());
-        let UnpackError::Archive { fault, .. } = queue.outcome().unwrap_err() else { panic!() };
+        let UnpackError::Archive { fault, .. } = stop.outcome().unwrap_err() else { panic!() };
         assert_eq!(fault, Fault::Duplicate);
     }
 }

@@ -23,9 +23,25 @@ pub trait Source: Send + Sync {
     /// everything from front to back, several readers side by side.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
+    /// Like [`Source::read_at`], for what is read before everything else: it must not wait until all
+    /// that lies before it has been read.
+    fn read_early(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.read_at(offset, buffer)
+    }
+
     /// Nothing before `offset` will be read again, so that a bounded window may be released. Calls
     /// come from several threads: the largest offset counts.
     fn done_before(&self, _offset: u64) {}
+
+    /// Waits until the whole archive has been received and found to be the right one. What was
+    /// unpacked is not shown to anybody before.
+    fn finish(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Nothing will be read again, because unpacking has failed: readers that wait are to wake up
+    /// with an error.
+    fn abort(&self) {}
 }
 
 /// An archive in memory.

@@ -48,7 +48,9 @@ pub(super) struct Staging<'a> {
     made: Vec<AtomicBool>,
     /// Whether the umask takes away permissions, so that they must be set again.
     masked: bool,
+    /// Whether it has begun to move to where it belongs.
     exposed: bool,
+    kept: bool,
 }
 
 impl<'a> Staging<'a> {
@@ -62,7 +64,8 @@ impl<'a> Staging<'a> {
         let handle = handle.inspect_err(|_| root.remove(&name));
         let handle = root.done(name.as_bytes(), handle)?;
         let made = plan.nodes.iter().map(|_| AtomicBool::new(false)).collect();
-        let mut staging = Self { plan, root, name, handle, made, masked: false, exposed: false };
+        let mut staging =
+            Self { plan, root, name, handle, made, masked: false, exposed: false, kept: false };
         staging.masked = staging.unmask()?;
         Ok(staging)
     }
@@ -176,22 +179,24 @@ impl<'a> Staging<'a> {
 
     /// Moves everything to where it belongs. The root may be a mount point or come from a lower layer
     /// of an overlay, so it is its children that are renamed.
-    pub(super) fn expose(mut self) -> Result<(), UnpackError> {
+    pub(super) fn expose(&mut self) -> Result<(), UnpackError> {
+        self.exposed = true;
         for node in self.top_level() {
             let moved = renameat(&self.handle, node.path, &self.root.handle, node.path);
             let permitted = match (moved, node.kind) {
                 (Ok(()), Kind::Directory) => self.permit(&self.root.handle, node),
                 (moved, _) => moved,
             };
-            if permitted.is_err() {
-                self.take_back();
-                return self.root.done(node.path, permitted);
-            }
+            self.root.done(node.path, permitted)?;
         }
-        self.exposed = true;
+        Ok(())
+    }
+
+    /// What has been exposed stays.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
         self.root.keep();
         self.root.remove(&self.name);
-        Ok(())
     }
 
     /// Renames back what has been exposed.
@@ -245,9 +250,13 @@ impl<'a> Staging<'a> {
 
 impl Drop for Staging<'_> {
     fn drop(&mut self) {
-        if !self.exposed {
-            self.remove_all();
-            self.root.remove(&self.name);
+        if self.kept {
+            return;
         }
+        if self.exposed {
+            self.take_back();
+        }
+        self.remove_all();
+        self.root.remove(&self.name);
     }
 }

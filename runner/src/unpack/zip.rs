@@ -6,30 +6,30 @@ use flate2::{Compression, write::DeflateEncoder};
 
 /// What a header says about its entry.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
-    pub(super) flags: u16,
-    pub(super) method: u16,
-    pub(super) crc: u32,
-    pub(super) packed: u32,
-    pub(super) size: u32,
-    pub(super) name: Vec<u8>,
-    pub(super) extra: Vec<u8>,
+pub(crate) struct Facts {
+    pub(crate) flags: u16,
+    pub(crate) method: u16,
+    pub(crate) crc: u32,
+    pub(crate) packed: u32,
+    pub(crate) size: u32,
+    pub(crate) name: Vec<u8>,
+    pub(crate) extra: Vec<u8>,
 }
 
 /// An entry: two headers that may contradict each other, and the bytes between them.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
-    pub(super) local: Facts,
-    pub(super) central: Facts,
+pub(crate) struct Member {
+    pub(crate) local: Facts,
+    pub(crate) central: Facts,
     /// Unix mode with its format bits.
-    pub(super) mode: u32,
+    pub(crate) mode: u32,
     /// The upper byte of "version made by".
-    pub(super) host: u8,
+    pub(crate) host: u8,
     /// MS-DOS time and date.
-    pub(super) modified: [u16; 2],
-    pub(super) data: Vec<u8>,
+    pub(crate) modified: [u16; 2],
+    pub(crate) data: Vec<u8>,
     /// Between the data and the next entry.
-    pub(super) behind: Vec<u8>,
+    pub(crate) behind: Vec<u8>,
 }
 
 fn length<T: TryFrom<usize, Error: std::fmt::Debug>>(bytes: &[u8]) -> T {
@@ -37,7 +37,7 @@ fn length<T: TryFrom<usize, Error: std::fmt::Debug>>(bytes: &[u8]) -> T {
 }
 
 /// A stored file.
-pub(super) fn file(name: impl AsRef<[u8]>, contents: impl AsRef<[u8]>) -> Member {
+pub(crate) fn file(name: impl AsRef<[u8]>, contents: impl AsRef<[u8]>) -> Member {
     let (name, data) = (name.as_ref().to_vec(), contents.as_ref().to_vec());
     let (crc, size) = (crc32fast::hash(&data), length(&data));
     let local = Facts { flags: 0, method: 0, crc, packed: size, size, name, extra: Vec::new() };
@@ -47,42 +47,42 @@ pub(super) fn file(name: impl AsRef<[u8]>, contents: impl AsRef<[u8]>) -> Member
 }
 
 /// A directory; its name should end in a slash.
-pub(super) fn directory(name: &str) -> Member {
+pub(crate) fn directory(name: &str) -> Member {
     file(name, "").mode(0o040_755)
 }
 
 /// A symbolic link.
-pub(super) fn link(name: &str, target: impl AsRef<[u8]>) -> Member {
+pub(crate) fn link(name: &str, target: impl AsRef<[u8]>) -> Member {
     file(name, target).mode(0o120_777)
 }
 
 impl Member {
-    pub(super) fn mode(self, mode: u32) -> Self {
+    pub(crate) fn mode(self, mode: u32) -> Self {
         Self { mode, ..self }
     }
 
-    pub(super) fn host(self, host: u8) -> Self {
+    pub(crate) fn host(self, host: u8) -> Self {
         Self { host, ..self }
     }
 
     /// Changes both headers alike.
-    pub(super) fn both(mut self, change: impl Fn(&mut Facts)) -> Self {
+    pub(crate) fn both(mut self, change: impl Fn(&mut Facts)) -> Self {
         change(&mut self.local);
         change(&mut self.central);
         self
     }
 
-    pub(super) fn local(mut self, change: impl Fn(&mut Facts)) -> Self {
+    pub(crate) fn local(mut self, change: impl Fn(&mut Facts)) -> Self {
         change(&mut self.local);
         self
     }
 
-    pub(super) fn behind(mut self, bytes: &[u8]) -> Self {
+    pub(crate) fn behind(mut self, bytes: &[u8]) -> Self {
         self.behind.extend_from_slice(bytes);
         self
     }
 
-    pub(super) fn deflated(mut self) -> Self {
+    pub(crate) fn deflated(mut self) -> Self {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(&self.data).unwrap();
         self.data = encoder.finish().unwrap();
@@ -91,13 +91,13 @@ impl Member {
     }
 
     /// As tools write that cannot go back: the facts come behind the data, in this shape.
-    pub(super) fn streamed(self, signature: bool, wide: bool) -> Self {
+    pub(crate) fn streamed(self, signature: bool, wide: bool) -> Self {
         let descriptor = self.descriptor(signature, wide);
         let streamed = self.behind(&descriptor).both(|facts| facts.flags |= 8);
         streamed.local(|facts| (facts.crc, facts.packed, facts.size) = (0, 0, 0))
     }
 
-    pub(super) fn descriptor(&self, signature: bool, wide: bool) -> Vec<u8> {
+    pub(crate) fn descriptor(&self, signature: bool, wide: bool) -> Vec<u8> {
         let Facts { crc, packed, size, .. } = self.central;
         let head = if signature { &b"PK\x07\x08"[..] } else { b"" };
         let sizes = if wide {
@@ -130,12 +130,12 @@ impl Member {
 }
 
 /// A zip file.
-pub(super) fn zip(members: &[Member]) -> Vec<u8> {
+pub(crate) fn zip(members: &[Member]) -> Vec<u8> {
     zip_behind(b"", members)
 }
 
 /// A zip file behind something else, with offsets that count from the very start.
-pub(super) fn zip_behind(prefix: &[u8], members: &[Member]) -> Vec<u8> {
+pub(crate) fn zip_behind(prefix: &[u8], members: &[Member]) -> Vec<u8> {
     let (mut bytes, mut directory) = (prefix.to_vec(), Vec::new());
     for member in members {
         directory.extend(member.central_header(length(&bytes)));
@@ -148,7 +148,7 @@ pub(super) fn zip_behind(prefix: &[u8], members: &[Member]) -> Vec<u8> {
 }
 
 /// An extra field.
-pub(super) fn extra(kind: u16, contents: &[u8]) -> Vec<u8> {
+pub(crate) fn extra(kind: u16, contents: &[u8]) -> Vec<u8> {
     let length: u16 = length(contents);
     [&kind.to_le_bytes(), &length.to_le_bytes(), contents].concat()
 }
