@@ -17,6 +17,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from measure import SHM
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CACHE = Path(os.environ.get("IMMORTAL_CACHE") or ROOT / ".cache") / "bench"
@@ -122,6 +124,14 @@ def package(name):
             tree.mkdir()
             globals()[f"make_{name}"](tree, made)
             made.rename(path)
+    return path
+
+
+def one_file(name, file, source):
+    """A package of this run alone."""
+    path = SHM / f"{name}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(file, source)
     return path
 
 

@@ -1,0 +1,115 @@
+"""Owns how a command is measured: in turn with the others, into a fresh directory on tmpfs, medians."""
+
+import atexit
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROUNDS = 7
+SLOW_ROUNDS = 3
+SHM = Path(tempfile.mkdtemp(prefix="immortal-bench-", dir="/dev/shm"))
+atexit.register(shutil.rmtree, SHM, ignore_errors=True)
+
+
+class Failed(Exception):
+    """A command that did not do what it should; says why."""
+
+
+class Result(NamedTuple):
+    """Milliseconds, and the largest resident memory of any one process in MB."""
+
+    wall: float
+    peak: float = 0.0
+
+
+def in_turn(measures, rounds=ROUNDS, slow=()):
+    """Results by name of several measures taken one after the other, again and again; the first round is not counted.
+
+    A measure that fails in the first round stands as its reason and is left out of the others.
+    """
+    results, failed = {}, {}
+    for name, measure in measures.items():
+        try:
+            measure()
+            results[name] = []
+        except Failed as reason:
+            failed[name] = reason
+    for number in range(rounds):
+        for name in results:
+            if name not in slow or number < SLOW_ROUNDS:
+                results[name].append(measures[name]())
+    return {name: median(values) for name, values in results.items()} | failed
+
+
+def median(results):
+    """Of tuples, each field's; of memory, the largest."""
+    if not isinstance(results[0], Result):
+        return statistics.median(results)
+    return Result(statistics.median(result.wall for result in results), max(result.peak for result in results))
+
+
+def run(command, environment=None):
+    """Runs a command; its wall time and its memory, as GNU time's own child so that nothing of ours counts."""
+    figures = SHM / "figures"
+    prefix = ["/usr/bin/time", "--quiet", "--format", "%M", "--output", figures]
+    started = time.monotonic()
+    process = subprocess.run([*prefix, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    wall = (time.monotonic() - started) * 1e3
+    if process.returncode != 0:
+        lines = process.stdout.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"]
+        raise Failed(f"{Path(command[0]).name}: {lines[0]}")
+    return Result(wall, int(figures.read_text().split()[-1]) * 1024 / 1e6)
+
+
+def unpacking(command, expected=None):
+    """A measure of a command, in which DIR is a fresh directory; once, what it wrote is counted: files and bytes."""
+    seen = []
+
+    def measure():
+        directory = SHM / "unpacked"
+        directory.mkdir()
+        try:
+            result = run([str(directory) if word == "DIR" else str(word).replace("DIR/", f"{directory}/") for word in command])
+            if not seen:
+                found = count(directory)
+                if expected and found != expected:
+                    raise Failed(f"{Path(command[0]).name}: wrote {found[0]} files with {found[1]} bytes, not {expected[0]} with {expected[1]}")
+                seen.append(found)
+            return result
+        finally:
+            subprocess.run(["rm", "-rf", directory], check=True)
+
+    return measure
+
+
+def count(directory):
+    """Files, links among them, and their bytes."""
+    paths = [os.path.join(path, name) for path, directories, files in os.walk(directory) for name in files + directories]
+    sizes = [os.lstat(path).st_size for path in paths if os.path.islink(path) or not os.path.isdir(path)]
+    return len(sizes), sum(sizes)
+
+
+def first_line(command, environment, wait=True):
+    """Milliseconds from the start of a command to the handler's first line, as the handler tells it."""
+    started = time.time_ns()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+    output = []
+    for line in process.stdout:
+        output.append(line)
+        if "first" in line:
+            break
+    else:
+        process.wait()
+        raise Failed(f"{Path(command[0]).name} never got to the handler's first line: {''.join(output).strip()}")
+    if not wait:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.stdout.read()
+    process.wait()
+    return (int(line.split()[-1].rstrip("n")) - started) / 1e6
