@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import signal
+import stat
 import statistics
 import subprocess
 import tempfile
@@ -91,8 +92,8 @@ def unpacking(command, expected=None):
 def count(directory):
     """Files, links among them, and their bytes."""
     paths = [os.path.join(path, name) for path, directories, files in os.walk(directory) for name in files + directories]
-    sizes = [os.lstat(path).st_size for path in paths if os.path.islink(path) or not os.path.isdir(path)]
-    return len(sizes), sum(sizes)
+    found = [status for status in map(os.lstat, paths) if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)]
+    return len(found), sum(status.st_size for status in found)
 
 
 def first_line(command, environment, wait=True):
