@@ -3,7 +3,7 @@
 import packages
 import server
 from measure import SLOW_ROUNDS, in_turn, unpacking
-from table import row
+from table import faster
 from unpack import WHAT
 
 # Goals are for many files.
@@ -40,7 +40,7 @@ def rows(what, name, other, results):
     ours, theirs = results["ours"], results[other]
     note = f" ({SLOW_ROUNDS} runs)" if other == "Node unzipper" else ""
     goal = GOALS.get(other) if name == "node" else None
-    row(f"{what}, beside {other}", wall(ours), "ms", other + note, wall(theirs), faster=goal)
+    faster(f"{what}, unpaced", wall(ours), "ms", other + note, wall(theirs), goal)
 
 
 def wall(result):

@@ -1,16 +1,11 @@
 """Owns the table: a row is a figure, ours, what stands beside it, their ratio and the goal for that."""
 
-import os
-
-from measure import Failed
+from measure import Failed, runs
 
 missed = []
 
 
 def head():
-    busy = os.getloadavg()[0]
-    if busy > 0.5:
-        print(f"This machine was busy before the first figure (load {busy:.1f}): do not trust these.\n")
     print("| figure | ours | beside | ratio | goal |\n|---|---|---|---|---|", flush=True)
 
 
@@ -23,18 +18,22 @@ def shown(value, unit):
     return f"{value:.2f} {unit}" if value < 10 else f"{value:.0f} {unit}"
 
 
-def row(figure, ours, unit, beside="", theirs=None, at_most=None, faster=None):
-    """`at_most`: goal for ours as a multiple of theirs. `faster`: goal for theirs as a multiple of ours."""
+def row(figure, ours, unit, beside="", theirs=None, at_most=None):
+    """`at_most` is the goal: ours as a multiple of theirs."""
     if isinstance(ours, Failed) or isinstance(theirs, Failed):
         return skipped(figure, ours if isinstance(ours, Failed) else theirs, beside)
-    other = f"{beside}: {shown(theirs, unit)}" if theirs is not None else beside
-    ratio = goal = ""
-    if faster:
-        ratio, goal = f"{theirs / ours:.1f}x faster", met(figure, theirs / ours >= faster, f">= {faster}x faster")
-    elif theirs:
-        ratio = f"{ours / theirs:.2f}x"
-        goal = met(figure, ours / theirs <= at_most, f"<= {at_most}x") if at_most else ""
-    line(figure, shown(ours, unit), other, ratio, goal)
+    if theirs is None:
+        return line(figure, shown(ours, unit))
+    goal = met(f"{figure}, {beside}", ours / theirs <= at_most, f"<= {at_most}x") if at_most else ""
+    line(figure, shown(ours, unit), f"{beside}: {shown(theirs, unit)}", f"{ours / theirs:.2f}x", goal)
+
+
+def faster(figure, ours, unit, beside, theirs, at_least=None):
+    """`at_least` is the goal: theirs as a multiple of ours."""
+    if isinstance(ours, Failed) or isinstance(theirs, Failed):
+        return skipped(figure, ours if isinstance(ours, Failed) else theirs, beside)
+    goal = met(f"{figure}, {beside}", theirs / ours >= at_least, f">= {at_least}x faster") if at_least else ""
+    line(figure, shown(ours, unit), f"{beside}: {shown(theirs, unit)}", f"{theirs / ours:.1f}x faster", goal)
 
 
 def bound(figure, ours, unit, most):
@@ -59,4 +58,6 @@ def met(figure, reached, goal):
 
 
 def foot():
+    if runs["disturbed"]:
+        print(f"\n{runs['disturbed']} of {runs['all']} runs began while others used this machine: do not trust these figures.")
     print(f"\nGoals not met: {len(missed)}{': ' if missed else ''}{'; '.join(missed)}", flush=True)
