@@ -29,8 +29,9 @@ def figures(runner):
         for name, what in WHAT.items():
             packages.package(name)
             url = f"{base}/{name}.zip"
-            measures = {other: unpacking(command) for other, command in commands(url).items()}
-            measures["ours"] = unpacking([runner, "unpack", url, "DIR"], packages.contents(packages.package(name)))
+            expected = packages.contents(packages.package(name))
+            every = {**commands(url), "ours": [runner, "unpack", url, "DIR"]}
+            measures = {program: unpacking(command, expected) for program, command in every.items()}
             results = in_turn(measures, slow=["Node unzipper"])
             for other in commands(url):
                 rows(what, name, other, results)

@@ -17,8 +17,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 # A paced connection sends this much at once: 1.6 ms at 80 MB/s.
 STEP = 128 << 10
-# What it may catch up with when it was kept from sending. Time that the client lets pass is lost, as on a real wire.
-BURST = 1 << 20
+# Seconds that it may catch up with when it was kept from sending. What the client lets pass beyond them is lost, as on
+# a real wire.
+BURST = 0.0125
 
 
 @contextlib.contextmanager
@@ -40,7 +41,7 @@ def send(connection, file, start, length, pace):
         step = end - start if pace is None else min(STEP, end - start)
         if pace is not None:
             now = time.monotonic()
-            allowance, before = min(allowance + (now - before) * pace, BURST), now
+            allowance, before = min(allowance + (now - before) * pace, BURST * pace), now
             if allowance < step:
                 time.sleep((step - allowance) / pace)
                 continue
