@@ -40,7 +40,7 @@ lint: ## check formatting, lints, dependencies, scripts
 	@if cargo deny fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
 	else echo "advisories were not checked: the advisory database could not be fetched"; fi
 	@command -v shellcheck >/dev/null || apt-get install -y --no-install-recommends shellcheck >/dev/null
-	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh runner/*.sh tests/*.sh .ci/run
+	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh runner/*.sh tests/*.sh tests/bench/*.sh .ci/run
 
 fmt: ## format the code
 	cargo fmt --all
@@ -49,8 +49,10 @@ images: build ## build the container images (BASE=debian: on Debian roots made h
 	@images/docker.sh
 	@images/build.sh $(RUNNER) $(BASE)
 
-bench: setup build ## print the figures
-	@.venv/bin/python tests/bench/bench.py $(RUNNER)
+bench: setup build ## print the figures (FIGURES="start unpack others function images": only these)
+	@tests/bench/setup.sh
+	cargo build --release --locked --target $(TARGET) -p e2e --bin limit
+	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)
 
 clean: ## remove what was built and fetched
 	cargo clean
