@@ -346,6 +346,11 @@ fn spellings() -> Vec<Hazard> {
     let one_name = Refused("another one in its Unicode path field");
     vec![
         row("UTF-8 with its mark", zip(&[utf8(file("d/世界", "1"))]), tree(&["d/", "d/世界: 1"])),
+        row(
+            "UTF-8 with its mark, from FAT",
+            zip(&[utf8(file("世界", "1")).host(0)]),
+            tree(&["世界: 1"]),
+        ),
         row("UTF-8 without, as macOS", zip(&[file("世界", "1")]), tree(&["世界: 1"])),
         row(
             "the mark without UTF-8",

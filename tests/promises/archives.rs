@@ -1,5 +1,5 @@
-//! `unpack` and the archives of the world: hostile ones made byte by byte, and honest ones made by the
-//! tools that people pack with, whose trees must be those that Info-ZIP's `unzip` makes.
+//! `unpack` and hostile archives, made byte by byte: each one is unpacked as it must be, or refused by
+//! name with nothing left behind. Honest ones are the business of `packers`.
 
 #[path = "../archives/hazards.rs"]
 mod hazards;
@@ -10,14 +10,37 @@ mod made;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::process::Command;
 
-use e2e::Sandbox;
+use e2e::{Run, Sandbox, root, runner, walk};
 use hazards::{Hazard, Outcome, hazards};
+use made::{file, zip};
 
 #[test]
 fn every_hazard_has_its_outcome() {
     let failed: Vec<String> = hazards().iter().filter_map(|hazard| judged(hazard).err()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn memory_is_bounded_whatever_the_package() {
+    let zeros = zip(&[file("z", vec![0; 250 << 20]).deflated()]);
+    within(16, &zeros).ends_with(0);
+    let python = Command::new("python3").arg(root().join("tests/archives/largest.py")).output();
+    // A worker has a stack and two buffers.
+    let workers = 3 * std::thread::available_parallelism().unwrap().get();
+    within(128 + workers, &python.unwrap().stdout).ends_with(65).says("its CRC-32 is");
+}
+
+/// Unpacks with no more than so many mebibytes of memory for data.
+fn within(mebibytes: usize, package: &[u8]) -> Run {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("large.zip");
+    fs::write(&archive, package).unwrap();
+    let line = format!(r#"ulimit -d {} && exec "$@""#, mebibytes << 10);
+    let mut command = Command::new("sh");
+    command.args(["-c", &line, "sh"]).arg(runner()).arg("unpack").arg(&archive);
+    command.arg(directory.path().join("root")).output().unwrap().into()
 }
 
 /// Unpacks beside a canary, and says what is not as it must be.
@@ -53,7 +76,7 @@ fn judged(hazard: &Hazard) -> Result<(), String> {
 fn lines(root: &Path) -> Vec<String> {
     let mut lines: Vec<String> = walk(root)
         .into_iter()
-        .map(|(name, metadata)| line(&root.join(&name), &name, &metadata))
+        .map(|(name, metadata)| line(&root.join(&name), &name.display().to_string(), &metadata))
         .collect();
     lines.sort();
     lines
@@ -80,20 +103,4 @@ fn line(path: &Path, name: &str, metadata: &Metadata) -> String {
         .filter(|text| text.len() < 30)
         .unwrap_or_else(|| format!("{} bytes", metadata.len()));
     format!("{name}{program}{odd}: {contents}{time}")
-}
-
-/// Everything below a directory, by its path in it. Links are not followed.
-fn walk(root: &Path) -> Vec<(String, Metadata)> {
-    let (mut found, mut open) = (Vec::new(), vec![root.to_path_buf()]);
-    while let Some(directory) = open.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let metadata = fs::symlink_metadata(&path).unwrap();
-            found.push((path.strip_prefix(root).unwrap().display().to_string(), metadata.clone()));
-            if metadata.is_dir() {
-                open.push(path);
-            }
-        }
-    }
-    found
 }

@@ -13,6 +13,7 @@ mod example;
 mod function_errors;
 mod invoke;
 mod languages;
+mod packers;
 mod process;
 mod runtime_api;
 mod settings;
