@@ -7,7 +7,7 @@ RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit lint fmt images bench clean
+.PHONY: help setup build run test unit lint fmt images bench fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,7 +40,7 @@ lint: ## check formatting, lints, dependencies, scripts
 	@if cargo deny fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
 	else echo "advisories were not checked: the advisory database could not be fetched"; fi
 	@command -v shellcheck >/dev/null || apt-get install -y --no-install-recommends shellcheck >/dev/null
-	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh runner/*.sh tests/*.sh tests/bench/*.sh .ci/run
+	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh runner/*.sh tests/*.sh tests/bench/*.sh tests/fuzz/*.sh .ci/run
 
 fmt: ## format the code
 	cargo fmt --all
@@ -53,6 +53,10 @@ bench: setup build ## print the figures (FIGURES="start unpack others function i
 	@tests/bench/setup.sh
 	cargo build --release --locked --target $(TARGET) -p e2e --bin limit
 	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)
+
+fuzz: ## fuzz what is read from strangers (TARGET=zip, SECONDS=900; without TARGET, all one after the other)
+	@for target in $(or $(filter-out %-musl,$(TARGET)),$(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))); do \
+		tests/fuzz/run.sh $$target $(or $(SECONDS),900) || exit; done
 
 clean: ## remove what was built and fetched
 	cargo clean

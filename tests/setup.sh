@@ -1,22 +1,25 @@
 #!/bin/sh
 # Makes sure that what the tests and the example use is here: a Python environment (.venv) with a local Lambda API and
-# AWS's SDK, and a few small tools.
+# AWS's SDK, an npm package, and a few small tools.
 set -eu
 
 # Pinned.
 packages='ministack==1.5.33 boto3==1.43.11'
+archiver=archiver@7.0.1    # what the Serverless Framework and many others make packages with
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv=$root/.venv
+cache=${IMMORTAL_CACHE:-$root/.cache}
 
 fail() {
     printf 'tests/setup.sh: %s\n' "$*" >&2
     exit 1
 }
 
+# The Debian package where it is not called as its command.
 missing=
-for tool in python3 node npm curl zip tini; do
-    command -v "$tool" >/dev/null || missing="$missing $tool"
+for tool in python3 node:nodejs npm curl zip unzip bsdtar:libarchive-tools tini; do
+    command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool#*:}"
 done
 if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -24,6 +27,11 @@ if [ -n "$missing" ]; then
     fi
     # shellcheck disable=SC2086 # a list of words
     { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null || fail "apt-get could not install:$missing"
+fi
+
+if [ ! -d "$cache/$archiver/node_modules/archiver" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$cache/$archiver.new" "$archiver" || fail "npm could not install $archiver"
+    mv "$cache/$archiver.new" "$cache/$archiver"
 fi
 
 [ "$(cat "$venv/.stamp" 2>/dev/null || true)" != "$packages" ] || exit 0

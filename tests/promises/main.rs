@@ -5,6 +5,7 @@
     reason = "the bans are the runner's: tests wait for what they started"
 )]
 
+mod archives;
 mod container;
 mod control_plane;
 mod environment;
@@ -12,6 +13,7 @@ mod example;
 mod function_errors;
 mod invoke;
 mod languages;
+mod packers;
 mod process;
 mod runtime_api;
 mod settings;

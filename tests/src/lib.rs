@@ -11,6 +11,7 @@
 
 mod control_plane;
 mod run;
+mod tree;
 
 use std::fs;
 use std::io::Write as _;
@@ -20,12 +21,18 @@ use std::process::{Child, Command, Stdio};
 pub use control_plane::{ControlPlane, Deployed};
 pub use run::Run;
 use tempfile::TempDir;
+pub use tree::walk;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 /// The repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// What `make setup` has fetched: `IMMORTAL_CACHE`, or `.cache` of the repository.
+pub fn cache() -> PathBuf {
+    std::env::var_os("IMMORTAL_CACHE").map_or_else(|| root().join(".cache"), PathBuf::from)
 }
 
 /// A file below `tests/fixtures`.

@@ -126,6 +126,13 @@ impl Download {
     }
 }
 
+fn differs() -> Fault {
+    Fault::Changed {
+        expected: "the directory that came first".to_owned(),
+        found: "another one in its place".to_owned(),
+    }
+}
+
 /// A task's own result; it is never cancelled while it is waited for.
 fn finished(ended: Result<Result<(), Fault>, JoinError>) -> Result<(), Fault> {
     ended.unwrap_or_else(|error| Err(Fault::Client { problem: error.to_string() }))
@@ -233,11 +240,9 @@ impl Shared {
     fn check(&self) -> Result<(), Fault> {
         let mut digest = self.digest();
         while let Some(block) = self.window.unchecked(digest.0) {
-            let differs = |at| Fault::Changed {
-                expected: format!("the same bytes at {at} as when they were asked for first"),
-                found: "others".to_owned(),
-            };
-            self.window.compare(digest.0, &block).map_err(differs)?;
+            if !self.window.compare(digest.0, &block) {
+                return Err(differs());
+            }
             digest.1.update(&block);
             digest.0 += block.len() as u64;
             self.window.checked(digest.0);
@@ -254,10 +259,9 @@ impl Shared {
         loop {
             let range = self.window.wanted().await;
             let bytes = self.range(range.clone(), tail.take()).await?;
-            self.window.pin(range.start, bytes).map_err(|at| Fault::Changed {
-                expected: format!("the bytes at {at} that came first"),
-                found: "others".to_owned(),
-            })?;
+            if !self.window.pin(range.start, bytes) {
+                return Err(differs());
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
 use crate::unpack::Source;
@@ -42,8 +43,36 @@ struct State {
     /// Ranges wanted out of order, all of them and those that nobody has taken up yet.
     wanted: Vec<Range<u64>>,
     open: VecDeque<Range<u64>>,
-    pinned: Vec<(u64, Arc<Vec<u8>>)>,
+    pinned: Vec<Pinned>,
     end: End,
+}
+
+/// Bytes that came out of order. Once readers have them, their digest is enough.
+#[derive(Debug)]
+struct Pinned {
+    range: Range<u64>,
+    bytes: Option<Vec<u8>>,
+    /// Of the stream in this range, as far as it has come.
+    stream: Sha256,
+    expected: [u8; 32],
+}
+
+impl Pinned {
+    fn new(start: u64, bytes: Vec<u8>) -> Self {
+        let (range, expected) = (start..start + bytes.len() as u64, Sha256::digest(&bytes).into());
+        Self { range, bytes: Some(bytes), stream: Sha256::new(), expected }
+    }
+
+    /// Takes the stream's next bytes. Says whether it is still the same there.
+    fn compare(&mut self, start: u64, block: &[u8]) -> bool {
+        let from = self.range.start.max(start);
+        let to = self.range.end.min(start + block.len() as u64);
+        if from >= to {
+            return true;
+        }
+        self.stream.update(&block[index(from - start)..index(to - start)]);
+        to < self.range.end || self.stream.clone().finalize()[..] == self.expected
+    }
 }
 
 /// Whether it is over, and how.
@@ -65,11 +94,11 @@ impl State {
     /// Copies a range that is here; says whether it is.
     fn copy(&self, offset: u64, buffer: &mut [u8]) -> Option<Vec<Arc<Vec<u8>>>> {
         let end = offset + buffer.len() as u64;
-        let covers = |(start, bytes): &&(u64, Arc<Vec<u8>>)| {
-            *start <= offset && end <= *start + bytes.len() as u64
-        };
-        if let Some((start, bytes)) = self.pinned.iter().find(covers) {
-            let from = index(offset - start);
+        let covers = |pinned: &&Pinned| pinned.range.start <= offset && end <= pinned.range.end;
+        if let Some(pinned) = self.pinned.iter().find(covers)
+            && let Some(bytes) = &pinned.bytes
+        {
+            let from = index(offset - pinned.range.start);
             buffer.copy_from_slice(&bytes[from..from + buffer.len()]);
             return Some(Vec::new());
         }
@@ -154,24 +183,27 @@ impl Window {
         self.release(&mut state);
     }
 
-    /// Keeps bytes that came out of order. Returns the place of a difference to what came in order.
-    pub(super) fn pin(&self, start: u64, bytes: Vec<u8>) -> Result<(), u64> {
+    /// Keeps bytes that came out of order. Says whether they are those that came in order.
+    pub(super) fn pin(&self, start: u64, bytes: Vec<u8>) -> bool {
         let mut state = self.state();
         // Once readers are under way they have all that they wanted out of order.
-        if state.done == 0 {
-            for (number, block) in &state.blocks {
-                differ(number * BLOCK as u64, block, start, &bytes)?;
-            }
-            state.pinned.push((start, Arc::new(bytes)));
+        if state.done > 0 {
+            return true;
         }
+        let mut pinned = Pinned::new(start, bytes);
+        let come =
+            state.blocks.iter().filter(|(number, _)| **number * (BLOCK as u64) < state.checked);
+        let same = come.fold(true, |same, (number, block)| {
+            pinned.compare(number * BLOCK as u64, block) && same
+        });
+        state.pinned.push(pinned);
         self.arrived.notify_all();
-        Ok(())
+        same
     }
 
-    /// Holds a block of the stream against what came out of order.
-    pub(super) fn compare(&self, start: u64, block: &[u8]) -> Result<(), u64> {
-        let pinned = self.state().pinned.clone();
-        pinned.iter().try_for_each(|(at, bytes)| differ(start, block, *at, bytes))
+    /// Holds the next block of the stream against what came out of order.
+    pub(super) fn compare(&self, start: u64, block: &[u8]) -> bool {
+        self.state().pinned.iter_mut().all(|pinned| pinned.compare(start, block))
     }
 
     /// Everything has arrived and is right.
@@ -250,18 +282,6 @@ fn gather(blocks: &[Arc<Vec<u8>>], mut skip: usize, mut buffer: &mut [u8]) {
     }
 }
 
-/// Where two pieces of one package overlap they must be the same; otherwise says where it is not so.
-fn differ(one: u64, first: &[u8], other: u64, second: &[u8]) -> Result<(), u64> {
-    let start = one.max(other);
-    let end = (one + first.len() as u64).min(other + second.len() as u64);
-    if start >= end {
-        return Ok(());
-    }
-    let length = index(end - start);
-    let (first, second) = (&first[index(start - one)..], &second[index(start - other)..]);
-    if first[..length] == second[..length] { Ok(()) } else { Err(start) }
-}
-
 impl Source for Window {
     fn len(&self) -> u64 {
         self.length
@@ -279,6 +299,7 @@ impl Source for Window {
         let mut state = self.state();
         if offset > state.done {
             state.done = offset;
+            state.pinned.iter_mut().for_each(|pinned| pinned.bytes = None);
             self.release(&mut state);
         }
     }
@@ -368,8 +389,7 @@ mod tests {
             let first = soon(window.wanted());
             let second = soon(window.wanted());
             assert!(never(window.wanted()));
-            window.pin(first.start, vec![1]).unwrap();
-            window.pin(second.start, vec![1]).unwrap();
+            assert!(window.pin(first.start, vec![1]) && window.pin(second.start, vec![1]));
             for reader in readers {
                 reader.join().unwrap().unwrap();
             }
@@ -383,12 +403,22 @@ mod tests {
     #[test]
     fn what_came_out_of_order_is_held_against_the_stream() {
         let window = Window::new(3 * B, 8 * B);
-        window.pin(B + 5, vec![1; 100]).unwrap();
-        window.compare(0, &block(0)).unwrap();
-        window.compare(B, &block(1)).unwrap();
-        assert_eq!(window.compare(B, &block(2)), Err(B + 5));
-        window.put(2, block(3));
-        assert_eq!(window.pin(3 * B - 1, vec![4]), Err(3 * B - 1));
+        assert!(window.pin(B + 5, vec![1; 100]));
+        assert!(window.compare(0, &block(0)));
+        window.put(0, block(0));
+        window.checked(B);
+        assert!(window.pin(B - 1, vec![0]) && !window.pin(B - 2, vec![0, 1]));
+        assert!(!window.compare(B, &block(2)));
+    }
+
+    #[test]
+    fn what_readers_have_is_held_no_longer_but_still_compared() {
+        let window = Window::new(3 * B, 8 * B);
+        assert!(window.pin(2 * B, block(1)));
+        window.read_at(2 * B, &mut [0]).unwrap();
+        window.done_before(B);
+        assert!(window.state().pinned[0].bytes.is_none());
+        assert!(!window.compare(2 * B, &block(2)));
     }
 
     #[test]

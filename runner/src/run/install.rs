@@ -19,7 +19,7 @@ use crate::output;
 use crate::unpack::{self, Archive, Limits, Progress, Stats, Target};
 
 /// Bytes in memory, over all packages, with one connection and with several.
-const WINDOWS: [u64; 2] = [16 << 20, 32 << 20];
+const WINDOWS: [u64; 2] = [8 << 20, 24 << 20];
 /// The least for one package: several times what its readers ask for at once.
 const LEAST_WINDOW: u64 = 4 << 20;
 /// What a package may be larger than its contents: headers, names, gaps.
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn packages_share_what_may_be_used() {
         let code = Code { connections: 4, max_unpacked: 100 };
-        assert_eq!((options(&code, 1).connections, options(&code, 1).window), (4, 32 << 20));
+        assert_eq!((options(&code, 1).connections, options(&code, 1).window), (4, 24 << 20));
         assert_eq!((options(&code, 3).connections, options(&code, 16).window), (1, 4 << 20));
     }
 

@@ -21,7 +21,11 @@ fn unpacked(archives: &[Vec<u8>], root: &Path) -> Result<Stats, UnpackError> {
 }
 
 /// All archives into one directory.
-fn unpack(archives: &[Archive<'_>], root: &Path, limits: &Limits) -> Result<Stats, UnpackError> {
+pub(super) fn unpack(
+    archives: &[Archive<'_>],
+    root: &Path,
+    limits: &Limits,
+) -> Result<Stats, UnpackError> {
     let stats = super::unpack(&[Target { root, archives }], limits, &Progress::default())?;
     Ok(stats.into_iter().fold(Stats::default(), |sum, of| Stats {
         files: sum.files + of.files,

@@ -1,0 +1,62 @@
+//! What the fuzzer starts from: the hazards, whole, and taken apart.
+
+use std::path::Path;
+use std::{fs, io};
+
+use crate::hazards::hazards;
+use crate::made::{Member, directory, file, link, zip};
+
+/// Longer packages only make it slow.
+const LONGEST: usize = 4096;
+
+/// Writes them below `corpus`, one directory for each target.
+pub fn write(corpus: &Path) -> io::Result<()> {
+    let packages = hazards().into_iter().map(|hazard| hazard.package).chain([common()]);
+    for (number, package) in packages.filter(|package| package.len() <= LONGEST).enumerate() {
+        let name = format!("seed-{number:03}");
+        put(&corpus.join("directory"), &name, &counted(&package))?;
+        put(&corpus.join("zip"), &name, &package)?;
+    }
+    Ok(())
+}
+
+fn put(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    fs::write(directory.join(name), bytes)
+}
+
+/// The central directory of a package, behind the number of its entries.
+fn counted(package: &[u8]) -> Vec<u8> {
+    let [start, end] = [b"PK\x01\x02", b"PK\x05\x06"]
+        .map(|signature| package.windows(4).rposition(|bytes| bytes == signature));
+    let start = start.and(package.windows(4).position(|bytes| bytes == b"PK\x01\x02"));
+    let (Some(start), Some(end)) = (start, end.filter(|end| package.len() >= end + 22)) else {
+        return vec![0, 0];
+    };
+    [&package[end + 10..end + 12], package.get(start..end).unwrap_or_default()].concat()
+}
+
+/// A package with something of everything.
+pub fn common() -> Vec<u8> {
+    zip(&members())
+}
+
+/// What is before its central directory.
+pub fn locals() -> Vec<u8> {
+    let mut package = common();
+    let start = package.windows(4).position(|bytes| bytes == b"PK\x01\x02");
+    package.truncate(start.unwrap_or_default());
+    package
+}
+
+fn members() -> Vec<Member> {
+    vec![
+        directory("a/"),
+        file("a/b", "1"),
+        link("l", "a"),
+        file("c", "22").streamed(true, false),
+        file("d/e", "3".repeat(40)).deflated(),
+        file("f", "4".repeat(40)).deflated().streamed(false, true),
+        file("f", "4".repeat(40)).deflated(),
+    ]
+}
