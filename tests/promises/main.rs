@@ -10,6 +10,7 @@ mod container;
 mod control_plane;
 mod environment;
 mod example;
+mod fetch;
 mod function_errors;
 mod invoke;
 mod languages;

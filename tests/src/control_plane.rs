@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -22,6 +23,7 @@ pub struct Deployed {
     zip: Vec<u8>,
     layers: Vec<Vec<u8>>,
     code_status: u16,
+    changing: bool,
 }
 
 impl Deployed {
@@ -35,7 +37,7 @@ impl Deployed {
             "State": "Active", "LastUpdateStatus": "Successful",
         });
         let code = json!({ "RepositoryType": "S3", "Location": "HOST/code?X-Amz-Signature=canary-signature" });
-        Self { configuration, code, zip, layers: Vec::new(), code_status: 200 }
+        Self { configuration, code, zip, layers: Vec::new(), code_status: 200, changing: false }
     }
 
     /// With a layer on top of those it has.
@@ -55,6 +57,13 @@ impl Deployed {
         self
     }
 
+    /// With other code each time it is asked for.
+    #[must_use]
+    pub fn changing(mut self) -> Self {
+        self.changing = true;
+        self
+    }
+
     /// With a code URL that is answered with this status.
     #[must_use]
     pub fn code_status(mut self, status: u16) -> Self {
@@ -69,6 +78,11 @@ fn arn(name: &str) -> String {
 
 fn layer_arn(version: usize) -> String {
     format!("arn:aws:lambda:eu-west-1:123456789012:layer:l:{version}")
+}
+
+/// Something that is never the same.
+fn now() -> Vec<u8> {
+    format!("{:?}", Instant::now()).into_bytes()
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -121,20 +135,19 @@ fn serve(stream: &TcpStream, function: &Deployed, host: &str, log: &Mutex<Vec<St
         if reader.read_line(&mut line).unwrap_or(0) == 0 {
             return;
         }
-        let mut header = String::from("x");
+        let (mut header, mut range) = (String::from("x"), None);
         while header != "\r\n" {
             header.clear();
             if reader.read_line(&mut header).unwrap_or(0) == 0 {
                 return;
             }
+            let value = header.to_ascii_lowercase();
+            range = value.strip_prefix("range: bytes=").map(str::to_owned).or(range);
         }
         let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
         log.lock().unwrap().push(path.clone());
         let (status, body) = answer(&path, function, host);
-        let error =
-            if status < 400 { "" } else { "x-amzn-ErrorType: ResourceNotFoundException\r\n" };
-        let head =
-            format!("HTTP/1.1 {status} Status\r\n{error}Content-Length: {}\r\n\r\n", body.len());
+        let (head, body) = respond(status, body, range.as_deref());
         let mut stream = stream;
         if stream.write_all(&[head.as_bytes(), &body].concat()).is_err() {
             return;
@@ -142,10 +155,32 @@ fn serve(stream: &TcpStream, function: &Deployed, host: &str, log: &Mutex<Vec<St
     }
 }
 
+/// Head and body of a response: a part of the body where one was asked for, as S3 has it.
+fn respond(status: u16, body: Vec<u8>, range: Option<&str>) -> (String, Vec<u8>) {
+    let total = body.len();
+    let (first, last) = range.and_then(|range| range.trim().split_once('-')).unwrap_or_default();
+    let [first, last]: [Option<usize>; 2] = [first.parse().ok(), last.parse().ok()];
+    let asked = match (first, last) {
+        (Some(first), last) => Some(first..last.map_or(total, |last| last + 1).min(total)),
+        (None, Some(count)) => Some(total.saturating_sub(count)..total),
+        (None, None) => None,
+    };
+    if let (200, Some(range)) = (status, asked.filter(|range| !range.is_empty())) {
+        let place = format!("bytes {}-{}/{total}", range.start, range.end - 1);
+        let head = format!(
+            "HTTP/1.1 206 Part\r\nContent-Range: {place}\r\nContent-Length: {}\r\n\r\n",
+            range.len()
+        );
+        return (head, body[range].to_vec());
+    }
+    let error = if status < 400 { "" } else { "x-amzn-ErrorType: ResourceNotFoundException\r\n" };
+    (format!("HTTP/1.1 {status} Status\r\n{error}Content-Length: {total}\r\n\r\n"), body)
+}
+
 fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
     let json = |value: Value| (200, value.to_string().replace("HOST", host).into_bytes());
     let (route, _) = path.split_once('?').unwrap_or((path, ""));
-    if route == "/code" {
+    if route == "/code" || route == "/bucket/code" {
         return (function.code_status, function.zip.clone());
     }
     if let Some(layer) =
@@ -165,7 +200,11 @@ fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
         );
     }
     if route.starts_with("/2015-03-31/functions/") && route.contains("resize") {
-        return json(json!({ "Configuration": function.configuration, "Code": function.code }));
+        let mut configuration = function.configuration.clone();
+        if function.changing {
+            configuration["CodeSha256"] = digest(&now()).into();
+        }
+        return json(json!({ "Configuration": configuration, "Code": function.code }));
     }
     (404, json!({ "Type": "User", "Message": "Function not found" }).to_string().into_bytes())
 }

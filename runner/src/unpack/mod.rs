@@ -92,7 +92,7 @@ pub struct Target<'a> {
 pub struct Stats {
     /// Regular files.
     pub files: usize,
-    /// Directories that it names.
+    /// Directories; those that are only parts of names count with the last archive.
     pub directories: usize,
     /// Symbolic links.
     pub links: usize,

@@ -87,8 +87,9 @@ impl<'a> Plan<'a> {
     /// What each archive will come to.
     pub(super) fn stats(&self) -> Vec<Stats> {
         let mut stats = vec![Stats::default(); self.catalogs.len()];
-        for (node, origin) in self.nodes.iter().filter_map(|node| Some((node, node.origin?))) {
-            let of = &mut stats[origin.archive];
+        let last = self.catalogs.len().saturating_sub(1);
+        for node in &self.nodes {
+            let of = &mut stats[node.origin.map_or(last, |origin| origin.archive)];
             match node.kind {
                 Kind::File => of.files += 1,
                 Kind::Directory => of.directories += 1,
