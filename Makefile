@@ -35,6 +35,8 @@ unit: ## run the tests that need nothing but Rust
 lint: ## check formatting, lints, dependencies, scripts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
+	cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml --bins --examples -- -D warnings
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
 	cargo deny --locked check bans licenses sources
 	@if cargo deny fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
@@ -44,6 +46,7 @@ lint: ## check formatting, lints, dependencies, scripts
 
 fmt: ## format the code
 	cargo fmt --all
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 
 images: build ## build the container images (BASE=debian: on Debian roots made here)
 	@images/docker.sh

@@ -52,6 +52,29 @@ fn checksum(bytes: &mut [u8], head: usize) -> Option<()> {
     Some(())
 }
 
+/// A package of the one entry in `input`, behind its mode, its method and the length of its data: whose
+/// central directory has the name of the local header, and the true size and checksum.
+pub fn described(input: &[u8]) -> Option<Vec<u8>> {
+    let ([mode, method, low, high], entry) = input.split_first_chunk()?;
+    let method = if method % 2 == 0 { 0 } else { 8_u16 };
+    let mode = [0o100_644_u32, 0o120_777, 0o040_755, 0o100_755][usize::from(mode % 4)] << 16;
+    let packed = u16::from_le_bytes([*low, *high]);
+    let name_length = u16_at(entry, 26)?;
+    let data = 30 + name_length + u16_at(entry, 28)?;
+    let contents = entry.get(data..data + usize::from(packed))?;
+    let plain = if method == 0 { contents.to_vec() } else { inflate(contents) };
+    let numbers = [crc32fast::hash(&plain), packed.into(), u32::try_from(plain.len()).ok()?];
+    let lengths = [&entry[26..28], &[0; 8]].concat();
+    let head =
+        [CENTRAL, &[20, 3, 20, 0, 0, 0], &method.to_le_bytes(), &[0, 0, 0x21, 0x5a]].concat();
+    let numbers = numbers.map(u32::to_le_bytes).concat();
+    let place = [mode.to_le_bytes(), [0; 4]].concat();
+    let directory = [&head, &numbers, &lengths, &place, entry.get(30..30 + name_length)?].concat();
+    let at = [directory.len(), entry.len()].map(|at| u32::try_from(at).unwrap_or(0).to_le_bytes());
+    let end = [END, &[0, 0, 0, 0, 1, 0, 1, 0], &at.concat(), &[0, 0]].concat();
+    Some([entry, &directory, &end].concat())
+}
+
 fn inflate(packed: &[u8]) -> Vec<u8> {
     use std::io::Read;
     let mut plain = Vec::new();

@@ -15,6 +15,7 @@ pub fn write(corpus: &Path) -> io::Result<()> {
     for (number, package) in packages.filter(|package| package.len() <= LONGEST).enumerate() {
         let name = format!("seed-{number:03}");
         put(&corpus.join("directory"), &name, &counted(&package))?;
+        put(&corpus.join("entry"), &name, &first(&package))?;
         put(&corpus.join("zip"), &name, &package)?;
     }
     Ok(())
@@ -34,6 +35,22 @@ fn counted(package: &[u8]) -> Vec<u8> {
         return vec![0, 0];
     };
     [&package[end + 10..end + 12], package.get(start..end).unwrap_or_default()].concat()
+}
+
+/// What is before the central directory of a package, behind the mode, the method and the length of the
+/// data of its first entry.
+fn first(package: &[u8]) -> Vec<u8> {
+    let head = package.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap_or_default();
+    let field = |at: usize| package.get(head + at).copied().unwrap_or_default();
+    let mode = match field(41) >> 4 {
+        0o12 => 1,
+        0o04 => 2,
+        _ => 0,
+    };
+    let entry = &package[..head];
+    let next = entry.windows(4).skip(4).position(|bytes| bytes == b"PK\x03\x04");
+    let entry = &entry[..next.map_or(head, |at| at + 4)];
+    [&[mode, u8::from(field(10) == 8), field(20), field(21)], entry].concat()
 }
 
 /// A package with something of everything.

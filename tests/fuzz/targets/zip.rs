@@ -10,7 +10,7 @@ static SANDBOX: LazyLock<Sandbox> = LazyLock::new(Sandbox::new);
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let size = fuzzer_mutate(data, size, max_size);
-    if seed % 4 != 0 {
+    if !seed.is_multiple_of(4) {
         repair::layout(&mut data[..size]);
     }
     if seed % 4 > 1 {
