@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::causes::causes;
 use crate::function::name::FunctionName;
-use crate::function::{Function, Location, Package};
+use crate::function::{Function, Image, Location, Package};
 
 /// AWS did not describe a function that can be run.
 #[derive(Debug, Error)]
@@ -99,9 +99,7 @@ pub async fn renew(
     match found {
         Some(other) if other.sha256 == package.sha256 => match other.location {
             Location::Url(url) | Location::Presigned(url) => Ok(url),
-            Location::File(_) | Location::Directory(_) | Location::S3(_) => {
-                Err("it has no address any more".to_owned())
-            }
+            _ => Err("it has no address any more".to_owned()),
         },
         _ => Err("the function was updated in the meantime".to_owned()),
     }
@@ -117,7 +115,7 @@ pub async fn settle(config: &SdkConfig, package: &mut Package) -> Result<(), Aws
             "S3"
         }
         Location::Presigned(_) => "Lambda",
-        Location::Url(_) | Location::File(_) | Location::Directory(_) => return Ok(()),
+        _ => return Ok(()),
     };
     if let Location::Presigned(url) = &package.location
         && endpoint(config, service).is_some()
@@ -157,6 +155,21 @@ async fn locate(client: &Client, arn: &str) -> Result<Package, AwsError> {
     })
 }
 
+/// What Amazon's registries take from whoever may pull in this region: `Basic …`.
+pub async fn registry_login(region: &str) -> Result<Redacted<String>, AwsError> {
+    const OPERATION: &str = "GetAuthorizationToken";
+    let config = config(Some(region.to_owned())).await;
+    let answer = aws_sdk_ecr::Client::new(&config).get_authorization_token().send().await;
+    let answer = answer.map_err(|error| failure(OPERATION, region, &error))?;
+    let token = answer.authorization_data().first().and_then(|it| it.authorization_token());
+    let token = token.ok_or_else(|| AwsError::Incomplete {
+        operation: OPERATION,
+        subject: region.to_owned(),
+        problem: "has no token".to_owned(),
+    })?;
+    Ok(Redacted::new(format!("Basic {token}")))
+}
+
 fn failure<E>(operation: &'static str, subject: &str, error: &SdkError<E>) -> AwsError
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -183,9 +196,8 @@ fn function(answer: GetFunctionOutput, subject: &str) -> Result<Function, AwsErr
     let configuration =
         answer.configuration.ok_or_else(|| incomplete("has no Configuration".into()))?;
     if configuration.package_type() == Some(&PackageType::Image) {
-        return Err(incomplete(
-            "is a container image function: this version runs zip packages only".into(),
-        ));
+        let image = code::of_image(answer.code.as_ref(), &configuration).map_err(incomplete)?;
+        return described(&configuration, String::new(), Some(image)).map_err(incomplete);
     }
     let location = code::of_function(answer.code.as_ref()).map_err(incomplete)?;
     let runtime = configuration
@@ -193,9 +205,21 @@ fn function(answer: GetFunctionOutput, subject: &str) -> Result<Function, AwsErr
         .ok_or_else(|| incomplete("has no Runtime".into()))?
         .as_str()
         .to_owned();
+    let mut function = described(&configuration, runtime, None).map_err(incomplete)?;
+    function.code.location = location;
+    Ok(function)
+}
+
+/// What a configuration says of the function; not where its code is.
+fn described(
+    configuration: &FunctionConfiguration,
+    runtime: String,
+    image: Option<Image>,
+) -> Result<Function, String> {
     let arn = configuration.function_arn().unwrap_or_default().to_owned();
     let name = configuration.function_name().unwrap_or_default().to_owned();
     let logging = configuration.logging_config().and_then(|logging| logging.log_group());
+    let layers = configuration.layers().iter().filter_map(|layer| layer.arn());
     Ok(Function {
         version: configuration.version().unwrap_or("$LATEST").to_owned(),
         handler: configuration.handler().unwrap_or_default().to_owned(),
@@ -205,19 +229,14 @@ fn function(answer: GetFunctionOutput, subject: &str) -> Result<Function, AwsErr
             .unwrap_or(128),
         region: arn.split(':').nth(3).unwrap_or_default().to_owned(),
         log_group: logging.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
-        variables: variables(&configuration).map_err(incomplete)?,
+        variables: variables(configuration)?,
         code: Package {
-            name: "function package".to_owned(),
-            location,
             sha256: configuration.code_sha256().map(str::to_owned),
             size: u64::try_from(configuration.code_size()).ok().filter(|size| *size > 0),
+            ..unlocated("function package")
         },
-        layers: configuration
-            .layers()
-            .iter()
-            .filter_map(|layer| layer.arn())
-            .map(unlocated)
-            .collect(),
+        layers: layers.map(unlocated).collect(),
+        image,
         runtime,
         arn,
         name,
@@ -280,7 +299,7 @@ mod tests {
             (
                 configuration().package_type(PackageType::Image).build(),
                 Some("u"),
-                "container image",
+                "has no Code.ImageUri",
             ),
             (configuration().set_runtime(None).build(), Some("u"), "has no Runtime"),
         ];

@@ -1,5 +1,6 @@
-//! The command line: what was typed, and its translation into settings. Nothing is opened here.
+//! The command line: what was typed, and its translation into settings. Nothing is opened here but a file with a secret.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -8,6 +9,7 @@ use ledger::Redacted;
 use crate::config::{
     self, Code, ConfigError, Context, Environment, EventSource, Limits, LocalFunction, Run, Source,
 };
+use crate::image::enter::Entry;
 
 /// Runs a deployed AWS Lambda function unchanged, without the 15 minute limit.
 ///
@@ -25,14 +27,36 @@ pub struct Cli {
 pub enum Command {
     /// Run one invocation here and now: the response on standard output, all else on standard error
     Invoke(Box<Invoke>),
-    /// Fetch a zip package and unpack it into a directory
+    /// Unpack a package into a directory, fetching it if need be
     Unpack(Unpack),
+    /// Change root and user, and become a program: how container images are started
+    #[command(name = "__enter", hide = true)]
+    Enter(Enter),
+}
+
+/// `immortal-runner __enter`
+#[derive(Debug, Args)]
+pub struct Enter {
+    root: PathBuf,
+    uid: u32,
+    gid: u32,
+    directory: PathBuf,
+    #[arg(last = true)]
+    program: Vec<OsString>,
+}
+
+impl Enter {
+    /// What is asked for.
+    pub fn entry(self) -> Entry {
+        let Self { root, uid, gid, directory, program } = self;
+        Entry { root, uid, gid, directory, program }
+    }
 }
 
 /// `immortal-runner unpack`
 #[derive(Debug, Args)]
 pub struct Unpack {
-    /// Zip file, URL or `s3://BUCKET/KEY`
+    /// Zip, tar, tar.gz or tar.zst file; URL or `s3://BUCKET/KEY` of a zip; `docker://REGISTRY/NAME:TAG` of an image
     pub source: Secret,
     /// Directory to fill; made if it does not exist, refused if it is not empty
     pub directory: PathBuf,
@@ -50,13 +74,36 @@ pub struct CodeOptions {
     /// Most connections for a download; more than one is used only while that is faster
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     connections: u8,
+    /// Login for the registry of a container image; Amazon's need none
+    #[arg(long, value_name = "USER:PASSWORD|@FILE")]
+    registry_auth: Option<Secret>,
 }
 
 impl CodeOptions {
     /// The settings that they are.
-    pub fn settings(&self) -> Code {
-        Code { connections: self.connections.into(), max_unpacked: self.max_unpacked }
+    pub fn settings(&self) -> Result<Code, ConfigError> {
+        let login = self.registry_auth.as_ref().map(|it| secret("--registry-auth", &it.0));
+        Ok(Code {
+            connections: self.connections.into(),
+            max_unpacked: self.max_unpacked,
+            registry_auth: login.transpose()?,
+        })
     }
+}
+
+/// A secret, or the contents of the file that it names.
+fn secret(
+    setting: &'static str,
+    given: &Redacted<String>,
+) -> Result<Redacted<String>, ConfigError> {
+    let Some(path) = given.expose().strip_prefix('@') else { return Ok(given.clone()) };
+    let read = std::fs::read_to_string(path);
+    let text = read.map_err(|error| ConfigError::Invalid {
+        setting: setting.to_owned(),
+        expected: "a file that can be read",
+        found: format!("{path}: {error}"),
+    })?;
+    Ok(Redacted::new(text.trim_end().to_owned()))
 }
 
 /// `immortal-runner invoke`
@@ -141,7 +188,7 @@ impl Invoke {
             module: None,
             region: None,
             limits,
-            code: self.code.settings(),
+            code: self.code.settings()?,
             variables: self
                 .options
                 .variables

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -10,6 +11,7 @@ use runner::causes::causes;
 use runner::cli::{Cli, Command, Unpack};
 use runner::code::Code;
 use runner::config::{self, Environment};
+use runner::image::enter::ENTER;
 use runner::run::{self, RunError};
 use runner::signals::{self, Signals};
 use tokio::runtime::{Builder, Runtime};
@@ -27,6 +29,9 @@ impl Environment for Process {
 }
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == ENTER) {
+        return enter();
+    }
     // First of all: a signal that comes earlier than this is lost to PID 1.
     let blocked = signals::block();
     let code = match (blocked, Cli::try_parse()) {
@@ -40,11 +45,20 @@ fn main() -> ExitCode {
     code.into()
 }
 
+/// Becomes the program of a container image.
+fn enter() -> ExitCode {
+    match Cli::parse().command {
+        Some(Command::Enter(arguments)) => arguments.entry().enter().into(),
+        _ => Code::Usage.into(),
+    }
+}
+
 fn execute(cli: Cli) -> Code {
     let settings = match cli.command {
         None => config::from_environment(&Process),
         Some(Command::Invoke(invoke)) => invoke.settings(&Process),
         Some(Command::Unpack(arguments)) => return unpack(&arguments),
+        Some(Command::Enter(_)) => return Code::Usage,
     };
     match settings.map(supervise) {
         Ok(Ok(code)) => code,
@@ -56,9 +70,15 @@ fn execute(cli: Cli) -> Code {
 fn unpack(arguments: &Unpack) -> Code {
     // Nothing here waits for signals: they may end it as usual.
     let _ = signals::unblock();
-    let (root, code) = (arguments.directory.clone(), arguments.code.settings());
-    let unpacked = runtime()
-        .and_then(|runtime| runtime.block_on(run::unpack(arguments.source.expose(), root, &code)));
+    let root = arguments.directory.clone();
+    let code = match arguments.code.settings() {
+        Ok(code) => code,
+        Err(error) => return fail(Code::Usage, &error),
+    };
+    let home = Process.get("HOME").map(PathBuf::from);
+    let unpacked = runtime().and_then(|runtime| {
+        runtime.block_on(run::unpack(arguments.source.expose(), root, &code, home))
+    });
     match unpacked {
         Ok(()) => Code::Success,
         Err(error) => fail(Code::from(&error), &error),

@@ -11,7 +11,9 @@ use crate::boot::{OPT, TASK};
 use crate::process::User;
 
 /// Lambda's `sbx_user1051`, as recorded on AWS.
-const SANDBOX: User = User { uid: 993, gid: 990 };
+pub const SANDBOX: User = User { uid: 993, gid: 990 };
+/// Root directory of a container image.
+const ROOT: &str = "/var/lib/immortal/root";
 /// Present once we have filled an image's directories: a restarted container finds its own files.
 const MARK: &str = "/var/lib/immortal/filled";
 
@@ -69,6 +71,25 @@ impl Place {
         match self {
             Self::Image => OPT.into(),
             Self::Fresh(directory) => directory.path().join("opt"),
+        }
+    }
+
+    /// Where the files of a container image go, its root directory.
+    pub fn root(&self) -> PathBuf {
+        match self {
+            Self::Image => ROOT.into(),
+            Self::Fresh(directory) => directory.path().join("root"),
+        }
+    }
+
+    /// Removes a root directory that was left by a restarted container.
+    pub fn clear_root(&self) -> Result<(), PlaceError> {
+        let path = self.root();
+        match std::fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(PlaceError::Io { path, source })
+            }
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

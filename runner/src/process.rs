@@ -3,6 +3,7 @@
 //! There is one waiter. Everything here runs on one thread, so that a child is noted before its end
 //! can be seen: a second waiter would lose exit statuses.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
@@ -25,6 +26,8 @@ use crate::session::Exit;
 pub struct Program {
     /// Executable.
     pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
     /// All of its environment.
     pub variables: Variables,
     /// Working directory.
@@ -64,7 +67,7 @@ impl Program {
     pub fn start(&self) -> io::Result<(Group, OwnedFd, OwnedFd)> {
         let mut command = Command::new(&self.path);
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value.expose())));
-        command.current_dir(&self.directory).process_group(0);
+        command.args(&self.arguments).current_dir(&self.directory).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(user) = self.user {
             command.gid(user.gid).uid(user.uid);

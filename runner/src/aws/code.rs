@@ -2,9 +2,11 @@
 //! way and what to do about it. Pure. Source: the Lambda API
 //! reference, `FunctionCodeLocation` and `LayerVersionContentOutput`.
 
-use aws_sdk_lambda::types::{FunctionCodeLocation, LayerVersionContentOutput, ResolvedS3Object};
+use aws_sdk_lambda::types::{
+    FunctionCodeLocation, FunctionConfiguration, LayerVersionContentOutput, ResolvedS3Object,
+};
 
-use crate::function::{Location, S3Object};
+use crate::function::{Image, Location, S3Object};
 
 /// A function's code.
 pub(super) fn of_function(code: Option<&FunctionCodeLocation>) -> Result<Location, String> {
@@ -31,6 +33,31 @@ pub(super) fn of_layer(content: Option<&LayerVersionContentOutput>) -> Result<Lo
         content.and_then(|content| found(content.location(), content.resolved_s3_object()));
     location.ok_or_else(|| {
         "has no Content.Location: the layer's code cannot be fetched; ask its owner to share it, or publish a copy of your own".to_owned()
+    })
+}
+
+/// A function's container image, and what it says instead of the image's own configuration.
+pub(super) fn of_image(
+    code: Option<&FunctionCodeLocation>,
+    configuration: &FunctionConfiguration,
+) -> Result<Image, String> {
+    let uri = code.and_then(|code| code.resolved_image_uri().or(code.image_uri()));
+    let reference = uri.ok_or("has no Code.ImageUri: its image cannot be pulled")?.to_owned();
+    let Some(answer) = configuration.image_config_response() else {
+        return Ok(Image { reference, ..Image::default() });
+    };
+    if let Some(error) = answer.error() {
+        let text = |text: Option<&str>| text.unwrap_or("not said").to_owned();
+        let (kind, message) = (text(error.error_code()), text(error.message()));
+        return Err(format!("hides the image's configuration: {kind}: {message}"));
+    }
+    let given = answer.image_config();
+    let list = |list: &[String]| Some(list.to_vec()).filter(|list| !list.is_empty());
+    Ok(Image {
+        reference,
+        entry_point: given.and_then(|given| list(given.entry_point())),
+        command: given.and_then(|given| list(given.command())),
+        directory: given.and_then(|given| given.working_directory()).map(str::to_owned),
     })
 }
 
@@ -70,6 +97,19 @@ mod tests {
         assert!(matches!(of(code().location("https://u")), Ok(Location::Presigned(_))));
         let Ok(Location::S3(found)) = of(code()) else { panic!() };
         assert_eq!((&*found.bucket, &*found.key, found.version.as_deref()), ("b", "k", Some("v")));
+    }
+
+    #[test]
+    fn an_image_is_named_by_its_digest_and_overridden_in_part() {
+        use aws_sdk_lambda::types::{ImageConfig, ImageConfigResponse};
+        let given = ImageConfig::builder().command("app.run").build();
+        let given = ImageConfigResponse::builder().image_config(given).build();
+        let configuration = FunctionConfiguration::builder().image_config_response(given).build();
+        let code =
+            FunctionCodeLocation::builder().image_uri("r/a:1").resolved_image_uri("r/a@sha256:1");
+        let image = of_image(Some(&code.build()), &configuration).unwrap();
+        assert_eq!((&*image.reference, image.entry_point), ("r/a@sha256:1", None));
+        assert_eq!(image.command.unwrap(), ["app.run"]);
     }
 
     #[test]

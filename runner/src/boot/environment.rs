@@ -82,22 +82,12 @@ fn reserved(
     layout: &Layout,
     platform: &Platform,
 ) -> Variables {
-    let mut variables = plain([
+    let mut variables = identity(function, platform);
+    variables.extend(plain([
         ("_HANDLER", function.handler.clone()),
-        ("AWS_REGION", function.region.clone()),
-        ("AWS_DEFAULT_REGION", function.region.clone()),
-        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", function.version.clone()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group.clone()),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", platform.log_stream.clone()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_LAMBDA_RUNTIME_API", platform.api.clone()),
         ("LAMBDA_TASK_ROOT", layout.task.display().to_string()),
         ("LAMBDA_RUNTIME_DIR", layout.runtime.display().to_string()),
-        ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".to_owned()),
-        ("_AWS_XRAY_DAEMON_PORT", "2000".to_owned()),
-    ]);
+    ]));
     if family.execution_env {
         variables.insert(
             "AWS_EXECUTION_ENV".to_owned(),
@@ -108,6 +98,45 @@ fn reserved(
     if layout.opt != Path::new(OPT) {
         variables.insert("IMMORTAL_OPT".to_owned(), layout.opt.display().to_string().into());
     }
+    variables
+}
+
+/// What any function is told about itself.
+fn identity(function: &Function, platform: &Platform) -> Variables {
+    plain([
+        ("AWS_REGION", function.region.clone()),
+        ("AWS_DEFAULT_REGION", function.region.clone()),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", function.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", platform.log_stream.clone()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_RUNTIME_API", platform.api.clone()),
+        ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".to_owned()),
+        ("_AWS_XRAY_DAEMON_PORT", "2000".to_owned()),
+    ])
+}
+
+/// Where programs are looked for in an image that does not say it, as in Docker.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// All variables of a container image's process: the image's, over them the function's own, over
+/// them what it may not change. `command` is the image's CMD, whose first word is the handler.
+pub fn of_image(
+    function: &Function,
+    image: &[String],
+    command: &[String],
+    platform: &Platform,
+) -> Variables {
+    let mut variables = plain([("PATH", PATH.to_owned())]);
+    let pairs = image.iter().filter_map(|pair| pair.split_once('='));
+    variables.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned().into())));
+    variables.extend(function.variables.clone());
+    variables.extend(identity(function, platform));
+    variables.extend(plain([("AWS_EXECUTION_ENV", "AWS_Lambda_Image".to_owned())]));
+    variables.extend(command.first().map(|it| ("_HANDLER".to_owned(), it.clone().into())));
+    variables.extend(platform.credentials.clone());
     variables
 }
 
@@ -143,13 +172,36 @@ mod tests {
             .collect();
         let layout =
             Layout { task: "/var/task".into(), opt: opt.into(), runtime: "/var/runtime".into() };
-        let platform = Platform {
+        let family = runtime::find(identifier).unwrap();
+        let variables = build(&function, family, &layout, &platform());
+        variables.into_iter().map(|(name, value)| (name, value.into_inner())).collect()
+    }
+
+    fn platform() -> Platform {
+        Platform {
             api: "127.0.0.1:9001".into(),
             log_stream: "s".into(),
             credentials: Variables::new(),
+        }
+    }
+
+    #[test]
+    fn an_image_has_its_own_variables_under_those_of_the_function() {
+        let code = LocalFunction {
+            code: "f.zip".into(),
+            layers: Vec::new(),
+            runtime: "provided.al2023".into(),
+            handler: String::new(),
         };
-        let variables = build(&function, runtime::find(identifier).unwrap(), &layout, &platform);
-        variables.into_iter().map(|(name, value)| (name, value.into_inner())).collect()
+        let mut function = local::describe(&code, "eu-west-1");
+        function.variables.insert("A".to_owned(), "function".to_owned().into());
+        let image = ["A=image", "B=image=1", "AWS_REGION=x", "C"].map(str::to_owned);
+        let variables = of_image(&function, &image, &["app.run".to_owned()], &platform());
+        let value = |name: &str| variables.get(name).map(|it| it.expose().as_str());
+        assert_eq!((value("A"), value("B"), value("C")), (Some("function"), Some("image=1"), None));
+        assert_eq!((value("_HANDLER"), value("PATH")), (Some("app.run"), Some(PATH)));
+        assert_eq!(value("AWS_REGION"), Some(&*function.region));
+        assert_eq!(value("AWS_EXECUTION_ENV"), Some("AWS_Lambda_Image"));
     }
 
     #[test]

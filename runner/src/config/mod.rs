@@ -11,6 +11,7 @@ use ledger::Redacted;
 use thiserror::Error;
 
 use crate::function::name::{FunctionName, NameError};
+use crate::unpack;
 
 /// Where settings come from. Programs read the process's environment, tests a map.
 pub trait Environment {
@@ -89,11 +90,24 @@ pub struct Code {
     pub connections: usize,
     /// Bytes that the code and its layers may unpack to, together.
     pub max_unpacked: u64,
+    /// `USER:PASSWORD` for the registry of a container image.
+    pub registry_auth: Option<Redacted<String>>,
+}
+
+impl Code {
+    /// What unpacking may use.
+    pub fn limits(&self) -> unpack::Limits {
+        unpack::Limits { unpacked_bytes: self.max_unpacked, ..unpack::Limits::default() }
+    }
 }
 
 impl Default for Code {
     fn default() -> Self {
-        Self { connections: 4, max_unpacked: crate::unpack::Limits::default().unpacked_bytes }
+        Self {
+            connections: 4,
+            max_unpacked: unpack::Limits::default().unpacked_bytes,
+            registry_auth: None,
+        }
     }
 }
 

@@ -6,12 +6,12 @@ use super::error::Fault;
 use crate::causes::causes;
 
 /// A client that follows no redirect, since the URL it is given is the object's own.
-pub(super) fn new() -> Result<reqwest::Client, Fault> {
+pub(crate) fn new() -> Result<reqwest::Client, Fault> {
     with(roots())
 }
 
 /// The same that trusts these certificates.
-pub(super) fn with(roots: rustls::RootCertStore) -> Result<reqwest::Client, Fault> {
+pub(crate) fn with(roots: rustls::RootCertStore) -> Result<reqwest::Client, Fault> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(roots))
         .redirect(reqwest::redirect::Policy::none())

@@ -87,7 +87,7 @@ impl Download {
             came: AtomicU32::new(0),
             held_up: AtomicBool::new(false),
         };
-        if length > SMALL {
+        if length > SMALL && tail.is_some() {
             shared.window.want(length - TAIL..length);
         }
         let governor = Governor::new(connections);

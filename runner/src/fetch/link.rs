@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use ledger::Redacted;
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderName, IF_MATCH, RANGE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderName, IF_MATCH,
+    LOCATION, RANGE,
 };
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
@@ -32,10 +33,35 @@ pub(super) struct Link {
     pub(super) patience: Patience,
 }
 
-struct Address {
+/// An address, and who asks there.
+pub(super) struct Address {
     url: Redacted<String>,
+    /// Header for the first host only, and whether that may send us elsewhere.
+    authorization: Option<Redacted<String>>,
+    follow: bool,
     /// How often it has been replaced.
     renewed: u32,
+}
+
+/// As many times a registry may send us elsewhere.
+const DETOURS: usize = 5;
+
+impl Address {
+    /// A package's own: whoever sends us elsewhere is not where it is.
+    pub(super) fn of(url: &Redacted<String>) -> Self {
+        Self { url: url.clone(), authorization: None, follow: false, renewed: 0 }
+    }
+
+    /// A registry's for a blob, which is often in other storage.
+    pub(super) fn of_blob(url: &str, authorization: Option<&Redacted<String>>) -> Self {
+        let url = Redacted::new(url.to_owned());
+        Self { url, authorization: authorization.cloned(), follow: true, renewed: 0 }
+    }
+
+    /// Is it a registry's?
+    pub(super) const fn is_blob(&self) -> bool {
+        self.follow
+    }
 }
 
 impl fmt::Debug for Link {
@@ -48,24 +74,17 @@ impl Link {
     /// An address that may be replaced by `renewal`.
     pub(super) fn new(
         client: reqwest::Client,
-        url: Redacted<String>,
+        address: Address,
         renewal: Option<Renewal>,
         patience: Patience,
     ) -> Self {
-        Self { client, address: Mutex::new(Address { url, renewed: 0 }), renewal, patience }
+        Self { client, address: Mutex::new(address), renewal, patience }
     }
 
     /// Asks for bytes, and waits for the head of the answer.
     pub(super) async fn get(&self, wanted: &Wanted, etag: Option<&str>) -> Result<Body, Trouble> {
-        let url = self.address.lock().await.url.clone();
-        let mut request = self.client.get(url.expose());
-        request = request.header(RANGE, wanted.header()).header(ACCEPT_ENCODING, "identity");
-        if let Some(etag) = etag {
-            request = request.header(IF_MATCH, etag);
-        }
-        let answered = timeout(self.patience.stall, request.send()).await;
-        let response =
-            answered.map_err(|_| self.stalled())?.map_err(|error| failure(error, &url))?;
+        let answered = timeout(self.patience.stall, self.ask(wanted, etag)).await;
+        let response = answered.map_err(|_| self.stalled())??;
         let body = Body::new(response, wanted, self.patience.stall)?;
         match (etag, &body.etag) {
             (Some(expected), Some(found)) if expected != found => {
@@ -73,6 +92,30 @@ impl Link {
             }
             _ => Ok(body),
         }
+    }
+
+    /// Asks where the package is said to be, and where that sends us.
+    async fn ask(&self, wanted: &Wanted, etag: Option<&str>) -> Result<reqwest::Response, Trouble> {
+        let address = self.address.lock().await;
+        let (mut url, follow) = (address.url.clone(), address.follow);
+        let mut authorization = address.authorization.clone();
+        drop(address);
+        for _ in 0..DETOURS {
+            let mut request = self.client.get(url.expose());
+            request = request.header(RANGE, wanted.header()).header(ACCEPT_ENCODING, "identity");
+            if let Some(etag) = etag {
+                request = request.header(IF_MATCH, etag);
+            }
+            if let Some(authorization) = authorization.take() {
+                request = request.header(AUTHORIZATION, authorization.expose());
+            }
+            let response = request.send().await.map_err(|error| failure(error, &url))?;
+            match elsewhere(&response).filter(|_| follow) {
+                Some(other) => url = other,
+                None => return Ok(response),
+            }
+        }
+        Err(Trouble::Again("sent from one address to another, again and again".to_owned()))
     }
 
     fn stalled(&self) -> Trouble {
@@ -98,6 +141,15 @@ impl Link {
         address.renewed += 1;
         Ok(())
     }
+}
+
+/// Where an answer points: never from an address with TLS to one without.
+pub(crate) fn elsewhere(response: &reqwest::Response) -> Option<Redacted<String>> {
+    let location =
+        response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    let other = response.url().join(location.to_str().ok()?).ok()?;
+    let as_safe = other.scheme() == "https" || response.url().scheme() == "http";
+    as_safe.then(|| Redacted::new(other.into()))
 }
 
 /// What happened on the way to an answer, without the address.

@@ -7,7 +7,7 @@
 //! they are the right ones. `spool` stands in where a server knows nothing of ranges.
 
 mod answer;
-mod client;
+pub(crate) mod client;
 mod digest;
 mod download;
 mod error;
@@ -16,6 +16,7 @@ mod host;
 mod link;
 mod patience;
 mod progress;
+mod reading;
 mod spool;
 mod window;
 
@@ -34,10 +35,12 @@ use answer::{Answer, Wanted};
 use digest::Digest;
 use download::{Download, SMALL, TAIL};
 pub use error::{Fault, FetchError};
-use link::{Body, Link, Retry};
+pub(crate) use link::elsewhere;
+use link::{Address, Body, Link, Retry};
 pub use link::{Renewal, Renewed};
 pub use patience::Patience;
 pub use progress::Progress;
+pub use reading::Reading;
 use window::Window;
 
 use crate::function::{Location, Package};
@@ -115,11 +118,14 @@ impl Fetcher {
             Location::File(path) => local(package, path),
             Location::Directory(_) => Err(Fault::Local(io::ErrorKind::IsADirectory.into())),
             Location::S3(_) => Err(Fault::Local(io::ErrorKind::Unsupported.into())),
-            Location::Url(url) => self.remote(package, url, renewal).await,
+            Location::Url(url) => self.remote(package, Address::of(url), renewal).await,
             Location::Presigned(url) => match check(url) {
-                Ok(()) => self.remote(package, url, renewal).await,
+                Ok(()) => self.remote(package, Address::of(url), renewal).await,
                 Err(fault) => Err(fault),
             },
+            Location::Blob { url, authorization } => {
+                self.remote(package, Address::of_blob(url, authorization.as_ref()), renewal).await
+            }
         };
         opened.map_err(|fault| FetchError { package: package.name.clone(), fault })
     }
@@ -127,13 +133,15 @@ impl Fetcher {
     async fn remote(
         &self,
         package: &Package,
-        url: &Redacted<String>,
+        address: Address,
         renewal: Option<Renewal>,
     ) -> Result<Opened, Fault> {
         let client = self.client.get_or_try_init(async || client::new()).await?.clone();
-        let link = Arc::new(Link::new(client, url.clone(), renewal, self.options.patience));
-        // Its own request, at the same time: nothing can be written before the directory is known.
-        let tail = package.size.is_none_or(|size| size > SMALL).then(|| {
+        // A zip's directory is at its end, and nothing can be written before it is known: it has a
+        // request of its own, at the same time.
+        let ahead = !address.is_blob() && package.size.is_none_or(|size| size > SMALL);
+        let link = Arc::new(Link::new(client, address, renewal, self.options.patience));
+        let tail = ahead.then(|| {
             let link = Arc::clone(&link);
             tokio::spawn(async move { link.get(&Wanted::Last(TAIL), None).await })
         });

@@ -21,6 +21,7 @@ pub fn describe(local: &LocalFunction, region: &str) -> Function {
         log_group: format!("/aws/lambda/{name}"),
         variables: std::collections::BTreeMap::new(),
         code: package(&local.code),
+        image: None,
         layers: local.layers.iter().map(|path| package(&path.to_string_lossy())).collect(),
         name,
     }
@@ -47,7 +48,7 @@ pub(crate) fn package(code: &str) -> Package {
         if path.is_dir() { Location::Directory(path) } else { Location::File(path) }
     };
     let name = match &location {
-        Location::Url(_) | Location::Presigned(_) => "code".to_owned(),
+        Location::Url(_) | Location::Presigned(_) | Location::Blob { .. } => "code".to_owned(),
         Location::S3(object) => format!("s3://{}/{}", object.bucket, object.key),
         Location::File(path) | Location::Directory(path) => path.display().to_string(),
     };

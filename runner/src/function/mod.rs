@@ -35,6 +35,21 @@ pub struct Function {
     pub code: Package,
     /// Its layers, lowest first.
     pub layers: Vec<Package>,
+    /// The container image that it is instead of a package.
+    pub image: Option<Image>,
+}
+
+/// A function that is a container image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Where it is, as people write it.
+    pub reference: String,
+    /// Instead of the image's ENTRYPOINT.
+    pub entry_point: Option<Vec<String>>,
+    /// Instead of the image's CMD.
+    pub command: Option<Vec<String>>,
+    /// Instead of the image's WORKDIR.
+    pub directory: Option<String>,
 }
 
 /// A zip as stored, or a directory that stands for one.
@@ -72,6 +87,13 @@ pub enum Location {
     Url(Redacted<String>),
     /// A presigned URL from AWS, which is to be AWS's own: a secret. It is good for 10 minutes.
     Presigned(Redacted<String>),
+    /// A blob of a registry, which may send us elsewhere.
+    Blob {
+        /// Its address.
+        url: String,
+        /// Header that says who asks: a secret.
+        authorization: Option<Redacted<String>>,
+    },
     /// An object of S3, to be fetched with our own rights.
     S3(S3Object),
 }

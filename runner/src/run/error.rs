@@ -10,6 +10,7 @@ use crate::boot::NoRuntime;
 use crate::code::Code;
 use crate::fetch::FetchError;
 use crate::function::runtime::UnknownRuntime;
+use crate::image::{Fault, ImageError, ReferenceError};
 use crate::job::EventError;
 use crate::place::PlaceError;
 use crate::unpack::UnpackError;
@@ -35,6 +36,12 @@ pub enum RunError {
     /// Its code was refused.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    /// Its container image could not be had.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Its container image has a name that is none.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     /// There is no room for its code.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -66,10 +73,23 @@ impl From<&FetchError> for Code {
     }
 }
 
+impl From<&ImageError> for Code {
+    fn from(error: &ImageError) -> Self {
+        match &error.fault {
+            Fault::NotRoot => Self::Usage,
+            Fault::Unpack(error) => error.into(),
+            Fault::Machine { .. } => Self::Internal,
+            fault if fault.is_refusal() => Self::Refused,
+            _ => Self::Unavailable,
+        }
+    }
+}
+
 impl From<&RunError> for Code {
     fn from(error: &RunError) -> Self {
         match error {
-            RunError::NoRuntime(_) => Self::Usage,
+            RunError::NoRuntime(_) | RunError::Reference(_) => Self::Usage,
+            RunError::Image(error) => error.into(),
             RunError::Event(_)
             | RunError::Runtime(_)
             | RunError::Place(PlaceError::Occupied { .. }) => Self::Refused,

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::Times;
 use super::error::{RunError, machine};
-use super::prepare::Prepared;
+use super::prepare::{Boot, Prepared};
 use crate::api::Api;
 use crate::boot;
-use crate::boot::environment::{self, Platform, Variables};
+use crate::boot::environment::{self, Platform};
 use crate::config::{Environment, variable};
 use crate::output::{self, Report, Stream};
 use crate::process::{Group, Program};
@@ -26,19 +26,20 @@ pub(super) async fn execute(
     times: Times,
 ) -> Result<Outcome, RunError> {
     let api = Api::bind().await.map_err(machine("opening the Runtime API"))?;
-    let variables = variables(prepared, environment, api.address.to_string());
-    let request_id = &prepared.event.request_id;
-    let path = match boot::bootstrap(prepared.family, &prepared.layout) {
-        Ok(path) => path,
-        Err(places) => return Ok(Outcome::invalid_entrypoint(&missing(&places), request_id)),
+    let platform = platform(prepared, environment, api.address.to_string());
+    let program = match program(prepared, &platform)? {
+        Ok(program) => program,
+        Err(places) => {
+            let request_id = &prepared.event.request_id;
+            return Ok(Outcome::invalid_entrypoint(&missing(&places), request_id));
+        }
     };
-    let directory = prepared.layout.task.clone();
-    let program = Program { path, variables, directory, user: prepared.place.user() };
     let mut calls = api.serve();
     let started = Instant::now();
     let (group, stdout, stderr) = match program.start() {
         Ok(started) => started,
         Err(error) => {
+            let request_id = &prepared.event.request_id;
             return Ok(Outcome::invalid_entrypoint(&unstarted(&program, &error), request_id));
         }
     };
@@ -78,13 +79,35 @@ fn unstarted(program: &Program, error: &io::Error) -> String {
     format!("fork/exec {}: {error}", program.path.display())
 }
 
-fn variables(prepared: &Prepared, environment: &impl Environment, api: String) -> Variables {
+fn platform(prepared: &Prepared, environment: &impl Environment, api: String) -> Platform {
     let found =
         |name: &&str| Some(((*name).to_owned(), environment.get(name)?.into_string().ok()?.into()));
     let credentials = variable::HANDED_ON.iter().filter_map(found).collect();
-    let platform =
-        Platform { api, log_stream: log_stream(&prepared.function.version), credentials };
-    environment::build(&prepared.function, prepared.family, &prepared.layout, &platform)
+    Platform { api, log_stream: log_stream(&prepared.function.version), credentials }
+}
+
+/// The program that is to be started, or the places where it is not.
+fn program(
+    prepared: &Prepared,
+    platform: &Platform,
+) -> Result<Result<Program, Vec<PathBuf>>, RunError> {
+    let function = &prepared.function;
+    Ok(match &prepared.boot {
+        Boot::Runtime { family, layout } => boot::bootstrap(family, layout).map(|path| Program {
+            path,
+            arguments: Vec::new(),
+            variables: environment::build(function, family, layout, platform),
+            directory: layout.task.clone(),
+            user: prepared.place.user(),
+        }),
+        Boot::Image(image) => Ok(Program {
+            path: std::env::current_exe().map_err(machine("finding this program"))?,
+            arguments: image.entry.arguments(),
+            variables: environment::of_image(function, &image.variables, &image.command, platform),
+            directory: "/".into(),
+            user: None,
+        }),
+    })
 }
 
 fn log_stream(version: &str) -> String {

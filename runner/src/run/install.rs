@@ -46,8 +46,7 @@ pub(super) async fn install(
     let opening = packages.iter().map(|package| fetcher.open(package, renewal(package)));
     let mut opened = try_join_all(opening).await?;
     let progress = Arc::new(Progress::default());
-    let limits = Limits { unpacked_bytes: code.max_unpacked, ..Limits::default() };
-    let work = work(jobs, &opened, limits, Arc::clone(&progress));
+    let work = work(jobs, &opened, code.limits(), Arc::clone(&progress));
     let unpacking = tokio::task::spawn_blocking(work);
     let watched: Vec<_> = opened.iter().map(|package| Arc::clone(&package.progress)).collect();
     let both = async {
@@ -172,7 +171,7 @@ mod tests {
 
     #[test]
     fn packages_share_what_may_be_used() {
-        let code = Code { connections: 4, max_unpacked: 100 };
+        let code = Code { connections: 4, max_unpacked: 100, registry_auth: None };
         assert_eq!((options(&code, 1).connections, options(&code, 1).window), (4, 24 << 20));
         assert_eq!((options(&code, 3).connections, options(&code, 16).window), (1, 4 << 20));
     }

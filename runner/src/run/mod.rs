@@ -2,6 +2,7 @@
 //! deliver. Each stage takes its input and returns the next type; what a stage does is its own
 //! business.
 
+mod contained;
 mod error;
 mod execute;
 mod install;
@@ -18,11 +19,14 @@ use install::Job;
 use crate::clock::{Clock, millis};
 use crate::code::Code;
 use crate::config::{self, Environment, Limits, Run};
-use crate::function::local;
+use crate::function::{Location, local};
+use crate::image;
+use crate::layers;
 use crate::process;
 use crate::report::Outcome;
 use crate::session::Millis;
 use crate::signals::Signals;
+use crate::unpack;
 
 /// Between SIGKILL to the function and our own end, at most.
 const LAST_SECONDS: Duration = Duration::from_secs(2);
@@ -62,9 +66,30 @@ pub async fn run(
     deliver(outcome)
 }
 
-/// Fetches one package and unpacks it, and nothing more.
-pub async fn unpack(source: &str, root: PathBuf, code: &config::Code) -> Result<(), RunError> {
+/// Unpacks one package, fetching it if need be, and nothing more.
+pub async fn unpack(
+    source: &str,
+    root: PathBuf,
+    code: &config::Code,
+    home: Option<PathBuf>,
+) -> Result<(), RunError> {
+    if let Some(name) = source.strip_prefix("docker://") {
+        let limits = unpack::Limits {
+            unpacked_bytes: code.max_unpacked.max(image::limits().unpacked_bytes),
+            ..image::limits()
+        };
+        contained::pull(&name.parse()?, root, code, home.as_deref(), limits).await?;
+        return Ok(());
+    }
     let mut package = local::package(source);
+    if let Location::File(path) | Location::Directory(path) = &package.location {
+        let (path, root, limits) = (path.clone(), root.clone(), code.limits());
+        let tar = move || layers::file(&path, &root, &limits);
+        let tar = tokio::task::spawn_blocking(tar).await.map_err(machine("unpacking"))?;
+        if let Some(unpacked) = tar {
+            return Ok(unpacked.map(drop)?);
+        }
+    }
     prepare::settle(&mut package).await?;
     let job = Job { root, packages: vec![package] };
     install::install(vec![job], code, |_| None).await

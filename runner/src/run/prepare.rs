@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
+use super::contained::{Started, pulled};
 use super::error::{RunError, machine};
 use super::install::{Job, install};
 use crate::aws;
@@ -21,10 +22,17 @@ use crate::place::Place;
 /// A function whose files are in place, and its event.
 pub(super) struct Prepared {
     pub(super) function: Function,
-    pub(super) family: &'static Family,
-    pub(super) layout: Layout,
+    pub(super) boot: Boot,
     pub(super) place: Place,
     pub(super) event: Event,
+}
+
+/// What is to be started.
+pub(super) enum Boot {
+    /// A language runtime.
+    Runtime { family: &'static Family, layout: Layout },
+    /// A container image's program, in its own root directory.
+    Image(Started),
 }
 
 /// Reads the event, finds out what the function is, and puts its code and layers in place.
@@ -42,14 +50,20 @@ pub(super) async fn prepare(
     if let Some(module) = &run.module {
         function.override_module(module);
     }
-    let family = runtime::find(&function.runtime)?;
-    let runtime = boot::runtime_dir(family, &function.runtime, run.limits.runtime_dir.as_deref())?;
     let place = Place::choose()?;
-    place.clear()?;
-    let task = put(&function, &place, &run.code, origin).await?;
-    let layout = Layout { task, opt: place.opt(), runtime };
+    let boot = match &function.image {
+        Some(image) => Boot::Image(pulled(image, &place, &run.code, environment).await?),
+        None => {
+            let family = runtime::find(&function.runtime)?;
+            let given = run.limits.runtime_dir.as_deref();
+            let runtime = boot::runtime_dir(family, &function.runtime, given)?;
+            place.clear()?;
+            let task = put(&function, &place, &run.code, origin).await?;
+            Boot::Runtime { family, layout: Layout { task, opt: place.opt(), runtime } }
+        }
+    };
     let event = Event::new(payload, run.context, &function.arn, clock.now());
-    Ok(Prepared { function, family, layout, place, event })
+    Ok(Prepared { function, boot, place, event })
 }
 
 /// Where a function was found, so that it can be asked for again.
