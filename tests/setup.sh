@@ -15,7 +15,7 @@ fail() {
 }
 
 missing=
-for tool in python3 node npm curl zip tini; do
+for tool in python3 node npm curl zip tar zstd tini; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 if [ -n "$missing" ]; then
