@@ -115,7 +115,7 @@ fn each_fault_of_aws_is_named() {
             "hides the environment: AccessDeniedException: no kms",
         ),
         (without_code(), "resize", "has no Code.Location"),
-        (deployed().with("PackageType", json!("Image")), "resize", "container image"),
+        (deployed().with("PackageType", json!("Image")), "resize", "has no Code.ImageUri"),
         (deployed().code_status(403), "resize", "the server answered 403"),
         (deployed(), "missing", "was refused: ResourceNotFoundException: Function not found"),
     ];

@@ -12,6 +12,7 @@ mod environment;
 mod example;
 mod fetch;
 mod function_errors;
+mod images;
 mod invoke;
 mod languages;
 mod packers;

@@ -10,6 +10,7 @@
 )]
 
 mod control_plane;
+mod registry;
 mod run;
 mod tree;
 
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub use control_plane::{ControlPlane, Deployed};
+pub use registry::Registry;
 pub use run::Run;
 use tempfile::TempDir;
 pub use tree::walk;

@@ -250,7 +250,7 @@ impl Window {
                 break blocks;
             }
             if state.end != End::Open {
-                return Err(io::Error::new(ErrorKind::Interrupted, "the download has ended"));
+                return Err(io::Error::new(ErrorKind::ConnectionAborted, "the download has ended"));
             }
             let covered = |range: &Range<u64>| range.start <= offset && end <= range.end;
             let near = end <= state.base().saturating_add(self.capacity);
@@ -313,7 +313,7 @@ impl Source for Window {
         match state.end {
             End::Complete => Ok(()),
             End::Open | End::Failed => {
-                Err(io::Error::new(ErrorKind::Interrupted, "the download has ended"))
+                Err(io::Error::new(ErrorKind::ConnectionAborted, "the download has ended"))
             }
         }
     }

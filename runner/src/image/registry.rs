@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use ledger::Redacted;
 use reqwest::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode};
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::access::{Challenge, challenge};
 use super::error::Fault;
 use super::manifest::{ACCEPT as DOCUMENTS, Descriptor};
-use super::reference::Reference;
+use super::reference::{Reference, sha256};
 use crate::causes::causes;
 use crate::fetch::client;
 
@@ -66,8 +67,8 @@ impl<'a> Registry<'a> {
             tries += 1;
             let again = tries < TRIES;
             match self.once(what, url).await {
-                Err(Fault::Network { .. }) if again => {}
-                Err(Fault::Status { status: 429 | 500..=599, .. }) if again => {}
+                Err(Fault::Network { .. } | Fault::Status { status: 429 | 500..=599, .. })
+                    if again => {}
                 ended => return ended,
             }
             tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(tries)).await;
@@ -167,10 +168,11 @@ async fn body(mut response: Response) -> Result<Vec<u8>, Fault> {
 }
 
 fn checked(what: &'static str, bytes: Vec<u8>, expected: &str) -> Result<Vec<u8>, Fault> {
-    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if expected.strip_prefix("sha256:") == Some(&*found) {
+    let digest: [u8; 32] = Sha256::digest(&bytes).into();
+    if sha256(expected) == Some(digest) {
         return Ok(bytes);
     }
+    let found = format!("{:x}", Bytes::copy_from_slice(&digest));
     Err(Fault::Digest { what, expected: expected.to_owned(), found })
 }
 

@@ -72,7 +72,7 @@ fn copy(root: &Path, name: &str) -> io::Result<()> {
     let Ok(bytes) = fs::read(Path::new("/").join(name)) else { return Ok(()) };
     let path = root.join(name);
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => fs::write(path, bytes),
     }
 }

@@ -51,16 +51,15 @@ pub(super) async fn prepare(
         function.override_module(module);
     }
     let place = Place::choose()?;
-    let boot = match &function.image {
-        Some(image) => Boot::Image(pulled(image, &place, &run.code, environment).await?),
-        None => {
-            let family = runtime::find(&function.runtime)?;
-            let given = run.limits.runtime_dir.as_deref();
-            let runtime = boot::runtime_dir(family, &function.runtime, given)?;
-            place.clear()?;
-            let task = put(&function, &place, &run.code, origin).await?;
-            Boot::Runtime { family, layout: Layout { task, opt: place.opt(), runtime } }
-        }
+    let boot = if let Some(image) = &function.image {
+        Boot::Image(pulled(image, &place, &run.code, environment).await?)
+    } else {
+        let family = runtime::find(&function.runtime)?;
+        let given = run.limits.runtime_dir.as_deref();
+        let runtime = boot::runtime_dir(family, &function.runtime, given)?;
+        place.clear()?;
+        let task = put(&function, &place, &run.code, origin).await?;
+        Boot::Runtime { family, layout: Layout { task, opt: place.opt(), runtime } }
     };
     let event = Event::new(payload, run.context, &function.arn, clock.now());
     Ok(Prepared { function, boot, place, event })
