@@ -4,6 +4,7 @@ Each figure stands beside its alternative's, measured in the same run, in turn; 
 the machine's; the ratios are what to look at. Speed is never asserted: a goal that is not met is said, and that is all.
 """
 
+import signal
 import sys
 
 import function
@@ -20,6 +21,8 @@ def main(runner, *names):
     unknown = [name for name in names if name not in GROUPS]
     if unknown:
         raise SystemExit(f"bench.py: expected of {', '.join(GROUPS)}; found {', '.join(unknown)}")
+    # What lies on tmpfs is memory: it goes, however this ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     table.head()
     for name in names or GROUPS:
         GROUPS[name].figures(runner)
