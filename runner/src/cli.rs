@@ -25,14 +25,14 @@ pub struct Cli {
 pub enum Command {
     /// Run one invocation here and now: the response on standard output, all else on standard error
     Invoke(Box<Invoke>),
-    /// Unpack a zip package into a directory
+    /// Unpack a package into a directory: a zip, a tar, or a tar packed with gzip or zstd
     Unpack(Unpack),
 }
 
 /// `immortal-runner unpack`
 #[derive(Debug, Args)]
 pub struct Unpack {
-    /// Zip file
+    /// Zip, tar, tar.gz or tar.zst file; its contents tell which
     pub source: PathBuf,
     /// Directory to fill; made if it does not exist, refused if it is not empty
     pub directory: PathBuf,

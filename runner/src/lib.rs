@@ -2,8 +2,8 @@
 //! for it, and reports how the run ended.
 //!
 //! Rooms, in the order in which data passes: [`cli`] and [`config`] say what is wanted; [`job`] is
-//! the event; [`function`] is what to run, described by [`aws`] or by arguments; [`fetch`] and
-//! [`unpack`] put its code in [`place`]; [`boot`] and [`process`] start its runtime; [`api`] and
+//! the event; [`function`] is what to run, described by [`aws`] or by arguments; [`fetch`],
+//! [`unpack`] and [`layers`] put its code in [`place`]; [`boot`] and [`process`] start its runtime; [`api`] and
 //! [`session`] serve it in the one loop of [`serve`]; [`output`] and [`report`] tell how it went.
 //! [`run`] leads through them.
 
@@ -18,6 +18,7 @@ pub mod config;
 pub mod fetch;
 pub mod function;
 pub mod job;
+pub mod layers;
 pub mod output;
 pub mod payload;
 pub mod place;

@@ -10,6 +10,7 @@ use runner::causes::causes;
 use runner::cli::{Cli, Command, Unpack};
 use runner::code::Code;
 use runner::config::{self, Environment};
+use runner::layers;
 use runner::run::{self, RunError};
 use runner::signals::{self, Signals};
 use runner::unpack;
@@ -58,7 +59,7 @@ fn unpack(arguments: &Unpack) -> Code {
     let _ = signals::unblock();
     let limits =
         unpack::Limits { unpacked_bytes: arguments.max_unpacked, ..unpack::Limits::default() };
-    match unpack::path(&arguments.source, &arguments.directory, &limits) {
+    match layers::path(&arguments.source, &arguments.directory, &limits) {
         Ok(_) => Code::Success,
         Err(error) => fail(Code::from(&error), &error),
     }

@@ -9,7 +9,7 @@ const UNIX_HOSTS: [u8; 2] = [3, 19];
 
 /// What becomes of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A regular file.
     File,
     /// A directory.
@@ -58,7 +58,7 @@ impl Nature {
 /// What is kept of a Unix mode: the owner's bits and read and execute for the rest; never set-uid,
 /// set-gid or sticky. Everybody can read, and execute what anybody may execute, because the
 /// function's user is not the one who unpacks. 0 means that no mode was recorded.
-fn permissions(kind: Kind, mode: u32) -> u32 {
+pub(crate) fn permissions(kind: Kind, mode: u32) -> u32 {
     let executable = kind == Kind::Directory || mode & 0o111 != 0;
     let floor = if executable { 0o555 } else { 0o444 };
     let recorded = if mode == 0 { 0o644 } else { mode };

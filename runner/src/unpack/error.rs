@@ -77,7 +77,7 @@ impl UnpackError {
 /// The rule that was broken, what was found and what is allowed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Fault {
-    /// The bytes are not laid out as a zip file (APPNOTE 4.3).
+    /// The bytes are not laid out as a zip file (APPNOTE 4.3) or a tar file (pax(1), GNU tar).
     #[error("expected {expected}, found {found}")]
     Structure {
         /// What belongs there.
@@ -158,32 +158,46 @@ pub enum Fault {
         /// What is wrong with them.
         what: &'static str,
     },
-    /// The target of a symbolic link cannot be one.
+    /// The target of a link cannot be one.
     #[error("its link target {rule}")]
     Link {
         /// What the target does.
         rule: &'static str,
+    },
+    /// A kind of tar entry that has no place in a package or an image.
+    #[error("it is {what}; entries must be plain files, directories, symbolic links or hard links")]
+    Foreign {
+        /// What it is.
+        what: String,
+    },
+    /// A layer is not the one that its image names.
+    #[error("its contents have the SHA-256 {found}, {declared} declared")]
+    Digest {
+        /// Of the unpacked tar.
+        found: String,
+        /// In the image's configuration.
+        declared: String,
     },
 }
 
 /// A fault and the entry that it is about, where there is one: what the pure parts return, which do
 /// not know what the package is called.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// The entry's name, quoted and escaped.
-    pub(super) entry: Option<String>,
+    pub(crate) entry: Option<String>,
     /// What is wrong.
-    pub(super) fault: Fault,
+    pub(crate) fault: Fault,
 }
 
 impl Refusal {
     /// About the entry called `name`.
-    pub(super) fn of(name: &[u8], fault: Fault) -> Self {
+    pub(crate) fn of(name: &[u8], fault: Fault) -> Self {
         Self { entry: Some(quoted(name)), fault }
     }
 
     /// The error, now that the package's name is known.
-    pub(super) fn within(self, archive: &str) -> UnpackError {
+    pub(crate) fn within(self, archive: &str) -> UnpackError {
         let archive = archive.to_owned();
         match self.entry {
             Some(entry) => UnpackError::Entry { archive, entry, fault: self.fault },
@@ -199,7 +213,7 @@ impl From<Fault> for Refusal {
 }
 
 /// A name from a package, fit for a message: one line, no control characters, not endless.
-pub(super) fn quoted(name: &[u8]) -> String {
+pub(crate) fn quoted(name: &[u8]) -> String {
     const LONGEST: usize = 200;
     let text = String::from_utf8_lossy(name);
     let start: String = text.chars().take(LONGEST).collect();

@@ -7,23 +7,23 @@
 //! `reader`, `local`, `content`) and `write` (below `root`). All are pure but `catalog`, `extract` with
 //! `queue` and `reader`, and `write` with `root`.
 
-mod attributes;
+pub(crate) mod attributes;
 mod bytes;
 mod catalog;
 mod content;
 mod directory;
 mod end;
-mod error;
+pub(crate) mod error;
 mod extra;
 mod extract;
 mod limits;
 mod local;
 mod name;
-mod path;
+pub(crate) mod path;
 mod plan;
 mod queue;
 mod reader;
-mod root;
+pub(crate) mod root;
 mod source;
 mod tree;
 mod write;
@@ -69,7 +69,7 @@ impl Archive<'_> {
 }
 
 /// What was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Regular files.
     pub files: usize,

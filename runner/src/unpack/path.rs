@@ -5,12 +5,12 @@ use super::{error::Fault, limits::Limits};
 /// A path that stays below the directory it is joined to: relative, without empty, `.` or `..`
 /// components and without NUL, within the limits. Empty for the directory itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct MemberPath(Box<[u8]>);
+pub(crate) struct MemberPath(Box<[u8]>);
 
 impl MemberPath {
     /// Checks `name` and takes out what does not change the path: empty components, `.`, and the
     /// slash at the end of a directory's name. `..` is refused even where it would stay inside.
-    pub(super) fn new(name: &[u8], limits: &Limits) -> Result<Self, Fault> {
+    pub(crate) fn new(name: &[u8], limits: &Limits) -> Result<Self, Fault> {
         spelled(name)?;
         limit("bytes in its name", name.len(), limits.path_bytes)?;
         let mut path = Vec::with_capacity(name.len());
@@ -31,7 +31,7 @@ impl MemberPath {
     }
 
     /// The path; components are separated by single slashes.
-    pub(super) const fn as_bytes(&self) -> &[u8] {
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -61,7 +61,7 @@ fn limit(what: &'static str, found: usize, allowed: u64) -> Result<(), Fault> {
 }
 
 /// The directory part and the last component of a path.
-pub(super) fn split(path: &[u8]) -> (Option<&[u8]>, &[u8]) {
+pub(crate) fn split(path: &[u8]) -> (Option<&[u8]>, &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (Some(&path[..slash]), &path[slash + 1..]),
         None => (None, path),

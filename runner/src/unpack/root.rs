@@ -15,26 +15,26 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::error::UnpackError;
 
 /// Permissions of directories while they are filled, and of those that no entry describes.
-pub(super) const OPEN: u32 = 0o755;
+pub(crate) const OPEN: u32 = 0o755;
 
 /// Permissions as the system calls take them.
-pub(super) const fn mode(bits: u32) -> Mode {
+pub(crate) const fn mode(bits: u32) -> Mode {
     Mode::from_bits_truncate(bits)
 }
 
 /// The directory that is to be filled.
 #[derive(Debug)]
-pub(super) struct Root {
+pub(crate) struct Root {
     path: PathBuf,
     /// A handle of it.
-    pub(super) handle: OwnedFd,
+    pub(crate) handle: OwnedFd,
     /// It and what it lies in, as far as that was not there.
     made: Made,
 }
 
 impl Root {
     /// Opens `path`, which is made with all that it lies in, or must be empty.
-    pub(super) fn open(path: &Path) -> Result<Self, UnpackError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, UnpackError> {
         let made = Made(missing(path));
         let failed = |source| UnpackError::Write { path: path.to_path_buf(), source };
         let opened = fs::create_dir_all(path).and_then(|()| Self::handle(path, &made));
@@ -55,22 +55,22 @@ impl Root {
     }
 
     /// What a path below it is called in messages.
-    pub(super) fn at(&self, path: &[u8]) -> PathBuf {
+    pub(crate) fn at(&self, path: &[u8]) -> PathBuf {
         self.path.join(OsStr::from_bytes(path))
     }
 
     /// A result about a path below it.
-    pub(super) fn done<T>(&self, path: &[u8], result: nix::Result<T>) -> Result<T, UnpackError> {
+    pub(crate) fn done<T>(&self, path: &[u8], result: nix::Result<T>) -> Result<T, UnpackError> {
         result.map_err(|error| UnpackError::Write { path: self.at(path), source: error.into() })
     }
 
     /// Removes an empty directory in it.
-    pub(super) fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         let _ = unlinkat(&self.handle, name, UnlinkatFlags::RemoveDir);
     }
 
     /// It has been filled: it stays.
-    pub(super) fn keep(&mut self) {
+    pub(crate) fn keep(&mut self) {
         self.made.0.clear();
     }
 }

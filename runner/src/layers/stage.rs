@@ -1,0 +1,138 @@
+//! Where layers are unpacked before anything is exposed: a fresh directory in the root, with one
+//! directory for each layer. Dropped before everything is exposed, it takes back all that was made.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, mkdirat};
+
+use crate::unpack::UnpackError;
+use crate::unpack::root::{OPEN, Root, mode};
+
+use super::attributes::Hands;
+use super::layer::Contents;
+use super::remove::remove_all;
+use super::tree::{Id, ROOT, What};
+
+/// How directories are opened: never through a link.
+pub(super) const DIRECTORY: OFlag =
+    OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// A root that is being filled.
+#[derive(Debug)]
+pub(super) struct Stage {
+    root: Root,
+    /// Its name in the root.
+    name: String,
+    handle: OwnedFd,
+    layers: usize,
+    /// How attributes are set.
+    pub(super) hands: Hands,
+    stopped: AtomicBool,
+}
+
+impl Stage {
+    /// Prepares to fill `root`, which must be empty or not exist.
+    pub(super) fn new(root: &Path, layers: usize) -> Result<Self, UnpackError> {
+        let root = Root::open(root)?;
+        let name = format!(".unpacking-{:016x}", RandomState::new().build_hasher().finish());
+        let handle = directory(&root, &root.handle, &name)?;
+        let hands = Hands::new(false);
+        let mut stage = Self { root, name, handle, layers, hands, stopped: AtomicBool::new(false) };
+        stage.hands = Hands::new(stage.unmask()?);
+        Ok(stage)
+    }
+
+    /// A fresh directory for a layer.
+    pub(super) fn layer(&self, index: usize) -> Result<OwnedFd, UnpackError> {
+        directory(&self.root, &self.handle, &index.to_string())
+    }
+
+    /// A result about a path below the root.
+    pub(super) fn done<T>(&self, path: &[u8], result: nix::Result<T>) -> Result<T, UnpackError> {
+        self.root.done(path, result)
+    }
+
+    /// An error about writing the contents of a path below the root.
+    pub(super) fn failed(&self, path: &[u8], source: std::io::Error) -> UnpackError {
+        UnpackError::Write { path: self.root.at(path), source }
+    }
+
+    /// Ends all work.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is no point in going on.
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Moves everything into the root; nothing stays there if that fails. The uppermost directories
+    /// get their attributes only now: one that its owner may not write to could not be moved.
+    pub(super) fn expose(mut self, contents: &Contents) -> Result<(), UnpackError> {
+        let tree = &contents.tree;
+        let seen = |id: &Id| !matches!(tree.what(*id), What::Nothing);
+        let children: Vec<Id> = tree.children(ROOT).into_iter().filter(seen).collect();
+        let moved = children.iter().try_for_each(|id| {
+            let name = tree.name(*id);
+            let moved = renameat(&contents.directory, name, &self.root.handle, name);
+            self.root.done(name, moved)
+        });
+        let finished = moved.and_then(|()| self.finish(contents, &children));
+        if finished.is_err() {
+            for id in &children {
+                let name = tree.name(*id);
+                if tree.what(*id).is_directory() {
+                    let open = FchmodatFlags::FollowSymlink;
+                    let _ = fchmodat(&self.root.handle, name, mode(OPEN), open);
+                }
+                let _ = renameat(&self.root.handle, name, &contents.directory, name);
+            }
+            return finished;
+        }
+        self.root.keep();
+        Ok(())
+    }
+
+    fn finish(&self, contents: &Contents, children: &[Id]) -> Result<(), UnpackError> {
+        let tree = &contents.tree;
+        for id in children.iter().copied().chain([ROOT]) {
+            if let What::Directory(Some(attributes)) = tree.what(id) {
+                let path = tree.path(id);
+                let done = self.hands.directory(&self.root.handle, &path, attributes);
+                self.root.done(&path, done)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out whether the umask interferes, and takes away what the directory has got from the
+    /// root's set-group-id bit, which everything below it would get as well.
+    fn unmask(&self) -> Result<bool, UnpackError> {
+        let name = self.name.as_bytes();
+        let found = self.root.done(name, fstat(&self.handle))?.st_mode & 0o7777;
+        if found != OPEN {
+            self.root.done(name, fchmod(&self.handle, mode(OPEN)))?;
+        }
+        Ok(found & 0o777 != OPEN)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for layer in 0..self.layers {
+            remove_all(&self.handle, &layer.to_string());
+        }
+        self.root.remove(&self.name);
+    }
+}
+
+fn directory(root: &Root, base: &OwnedFd, name: &str) -> Result<OwnedFd, UnpackError> {
+    root.done(name.as_bytes(), mkdirat(base, name, mode(OPEN)))?;
+    let opened = openat(base, name, DIRECTORY, Mode::empty());
+    root.done(name.as_bytes(), opened.inspect_err(|_| remove_all(base, name)))
+}
