@@ -1,8 +1,11 @@
 //! What the fuzz targets share: the rooms under test and a sandbox that notices what gets out of it.
 
+#[path = "../../../runner/src/layers/mod.rs"]
+pub mod layers;
 #[path = "../../../runner/src/unpack/mod.rs"]
 pub mod unpack;
 
+pub mod blocks;
 #[path = "../../archives/hazards.rs"]
 #[allow(dead_code, reason = "seeds have no outcome")]
 mod hazards;
@@ -11,7 +14,10 @@ mod made;
 pub mod repair;
 mod sandbox;
 pub mod seeds;
+#[path = "../../archives/tars.rs"]
+mod tars;
 
+use layers::{Compression, Layer};
 pub use sandbox::Sandbox;
 use unpack::{Archive, Limits};
 
@@ -34,4 +40,18 @@ pub fn zip(sandbox: &Sandbox, bytes: &[u8]) {
     let result =
         unpack::unpack(&[Archive { name: "zip", source: &bytes }], &sandbox.root(), &limits);
     sandbox.check(&result, &limits);
+}
+
+/// Lays tars over each other in the sandbox and checks what came of them.
+pub fn layers(sandbox: &Sandbox, tars: [&[u8]; 2]) {
+    let limits = limits();
+    let layer = |tar: &[u8]| Layer {
+        name: "layer".to_owned(),
+        compression: Compression::None,
+        diff_id: None,
+        bytes: Box::new(std::io::Cursor::new(tar.to_vec())),
+    };
+    let tars = tars.into_iter().filter(|tar| !tar.is_empty());
+    let result = layers::apply(tars.map(layer).collect(), &sandbox.root(), &limits);
+    sandbox.check_image(&result, &limits);
 }

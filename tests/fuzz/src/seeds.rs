@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
+use crate::blocks;
 use crate::hazards::hazards;
 use crate::made::{Member, directory, file, link, zip};
 
@@ -17,6 +18,9 @@ pub fn write(corpus: &Path) -> io::Result<()> {
         put(&corpus.join("directory"), &name, &counted(&package))?;
         put(&corpus.join("entry"), &name, &first(&package))?;
         put(&corpus.join("zip"), &name, &package)?;
+    }
+    for (number, tars) in blocks::seeds().iter().enumerate() {
+        put(&corpus.join("tar"), &format!("seed-{number:03}"), tars)?;
     }
     Ok(())
 }
