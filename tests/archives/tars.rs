@@ -10,7 +10,7 @@ pub(super) fn sum(header: &mut [u8]) {
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
 }
 
-/// An entry: name, kind, link target, contents.
+/// An entry of 2025-01-01: name, kind, link target, contents.
 pub(super) fn entry(name: &str, kind: u8, target: &str, contents: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; BLOCK];
     bytes[..name.len()].copy_from_slice(name.as_bytes());
@@ -18,7 +18,7 @@ pub(super) fn entry(name: &str, kind: u8, target: &str, contents: &[u8]) -> Vec<
     for (at, value) in [(100, 0o644), (108, 0), (116, 0), (329, 0), (337, 0)] {
         bytes[at..at + 7].copy_from_slice(format!("{value:07o}").as_bytes());
     }
-    for (at, value) in [(124, contents.len()), (136, 1 << 30)] {
+    for (at, value) in [(124, contents.len()), (136, 1_735_689_600)] {
         bytes[at..at + 11].copy_from_slice(format!("{value:011o}").as_bytes());
     }
     bytes[156] = kind;
@@ -32,6 +32,6 @@ pub(super) fn entry(name: &str, kind: u8, target: &str, contents: &[u8]) -> Vec<
 /// A PAX record.
 pub(super) fn record(key: &str, value: &str) -> Vec<u8> {
     let plain = key.len() + value.len() + 3;
-    let length = (plain..).find(|length| length.to_string().len() + plain == *length);
+    let length = (plain..plain + 9).find(|length| length.to_string().len() + plain == *length);
     format!("{} {key}={value}\n", length.unwrap_or_default()).into_bytes()
 }

@@ -14,6 +14,9 @@ mod made;
 pub mod repair;
 mod sandbox;
 pub mod seeds;
+#[allow(dead_code, reason = "seeds have no outcome")]
+#[path = "../../archives/tar_hazards.rs"]
+mod tar_hazards;
 #[path = "../../archives/tars.rs"]
 mod tars;
 

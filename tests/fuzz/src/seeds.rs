@@ -4,8 +4,9 @@ use std::path::Path;
 use std::{fs, io};
 
 use crate::blocks;
-use crate::hazards::hazards;
+use crate::hazards::{Hazard, hazards};
 use crate::made::{Member, directory, file, link, zip};
+use crate::tar_hazards::tar_hazards;
 
 /// Longer packages only make it slow.
 const LONGEST: usize = 4096;
@@ -19,8 +20,10 @@ pub fn write(corpus: &Path) -> io::Result<()> {
         put(&corpus.join("entry"), &name, &first(&package))?;
         put(&corpus.join("zip"), &name, &package)?;
     }
-    for (number, tars) in blocks::seeds().iter().enumerate() {
-        put(&corpus.join("tar"), &format!("seed-{number:03}"), tars)?;
+    let one = |hazard: Hazard| [hazard.package, vec![0, 0]].concat();
+    let tars = blocks::seeds().into_iter().chain(tar_hazards().into_iter().map(one));
+    for (number, tar) in tars.filter(|tar| tar.len() <= 2 * LONGEST).enumerate() {
+        put(&corpus.join("tar"), &format!("seed-{number:03}"), &tar)?;
     }
     Ok(())
 }
