@@ -75,15 +75,25 @@ impl<'a, R: BufRead> Archive<'a, R> {
                 return self.end().map(|()| None);
             }
             let header = Header::new(&block)?;
-            let size = header.size()?;
-            match header.kind(header.name().ends_with(b"/"))? {
-                Kind::Extended => pending.extend(Extended::read(&self.records(size, RECORDS)?)?)?,
+            let name = header.name();
+            let about = |fault| Refusal::of(&name, fault);
+            let size = header.size().map_err(about)?;
+            match header.kind(name.ends_with(b"/")).map_err(about)? {
+                Kind::Extended => {
+                    let extended = Extended::read(&self.records(size, RECORDS)?).map_err(about)?;
+                    pending.extend(extended).map_err(about)?;
+                }
                 Kind::Global => {
                     pending.none()?;
-                    self.global = Extended::global(&self.records(size, RECORDS)?)?;
+                    let records = self.records(size, RECORDS)?;
+                    self.global = Extended::global(&records).map_err(about)?;
                 }
-                Kind::LongName => pending.name(&self.records(size, self.longest())?)?,
-                Kind::LongLink => pending.link(&self.records(size, self.longest())?)?,
+                Kind::LongName => {
+                    pending.name(&self.records(size, self.longest())?).map_err(about)?;
+                }
+                Kind::LongLink => {
+                    pending.link(&self.records(size, self.longest())?).map_err(about)?;
+                }
                 kind => return self.entry(&block, kind, pending).map(Some),
             }
         }

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use nix::NixPath;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::openat;
@@ -12,9 +13,12 @@ use crate::unpack::root::mode;
 
 use super::stage::DIRECTORY;
 
-/// Removes the directory `name` of `base` with all that is in it. What cannot be removed stays.
-pub(super) fn remove_all(base: &OwnedFd, name: &str) {
-    if let Ok(directory) = openat(base, name, DIRECTORY, Mode::empty()) {
+/// Removes what is called `name` in `base`, with all that is in it. What cannot be removed stays.
+pub(super) fn remove_all<P: NixPath + ?Sized>(base: &OwnedFd, name: &P) {
+    if unlinkat(base, name, UnlinkatFlags::NoRemoveDir).is_ok() {
+        return;
+    }
+    if let Ok(directory) = open(base, name) {
         empty(&directory);
     }
     let _ = unlinkat(base, name, UnlinkatFlags::RemoveDir);
@@ -42,15 +46,19 @@ fn empty(base: &OwnedFd) {
     }
 }
 
+/// Opens a directory, even one that its own permissions close.
+fn open<P: NixPath + ?Sized>(base: &OwnedFd, path: &P) -> nix::Result<OwnedFd> {
+    let opened = openat(base, path, DIRECTORY, Mode::empty());
+    if !matches!(opened, Err(Errno::EACCES)) {
+        return opened;
+    }
+    fchmodat(base, path, mode(0o700), FchmodatFlags::FollowSymlink)?;
+    openat(base, path, DIRECTORY, Mode::empty())
+}
+
 /// Names of what is in a directory, and which ones are directories.
 fn list(base: &OwnedFd, path: &[u8]) -> Vec<(Vec<u8>, bool)> {
-    let directory = match Dir::openat(base, path, DIRECTORY, Mode::empty()) {
-        Err(Errno::EACCES) => {
-            let _ = fchmodat(base, path, mode(0o700), FchmodatFlags::FollowSymlink);
-            Dir::openat(base, path, DIRECTORY, Mode::empty())
-        }
-        opened => opened,
-    };
+    let directory = open(base, path).and_then(Dir::from_fd);
     let Ok(directory) = directory else { return Vec::new() };
     let entries = directory.into_iter().map_while(Result::ok);
     let names = entries.map(|entry| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{OFlag, openat, renameat};
-use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, mkdirat};
+use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
 
 use crate::unpack::UnpackError;
 use crate::unpack::root::{OPEN, Root, mode};
@@ -71,43 +71,46 @@ impl Stage {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Moves everything into the root; nothing stays there if that fails. The uppermost directories
-    /// get their attributes only now: one that its owner may not write to could not be moved.
+    /// Moves everything into the root; nothing stays there if that fails.
     pub(super) fn expose(mut self, contents: &Contents) -> Result<(), UnpackError> {
         let tree = &contents.tree;
         let seen = |id: &Id| !matches!(tree.what(*id), What::Nothing);
         let children: Vec<Id> = tree.children(ROOT).into_iter().filter(seen).collect();
-        let moved = children.iter().try_for_each(|id| {
-            let name = tree.name(*id);
-            let moved = renameat(&contents.directory, name, &self.root.handle, name);
-            self.root.done(name, moved)
-        });
-        let finished = moved.and_then(|()| self.finish(contents, &children));
-        if finished.is_err() {
-            for id in &children {
-                let name = tree.name(*id);
-                if tree.what(*id).is_directory() {
-                    let open = FchmodatFlags::FollowSymlink;
-                    let _ = fchmodat(&self.root.handle, name, mode(OPEN), open);
-                }
-                let _ = renameat(&self.root.handle, name, &contents.directory, name);
+        let exposed = self.rise(contents, &children);
+        if exposed.is_err() {
+            for id in children {
+                remove_all(&self.root.handle, tree.name(id));
             }
-            return finished;
+            return exposed;
         }
         self.root.keep();
         Ok(())
     }
 
-    fn finish(&self, contents: &Contents, children: &[Id]) -> Result<(), UnpackError> {
-        let tree = &contents.tree;
-        for id in children.iter().copied().chain([ROOT]) {
-            if let What::Directory(Some(attributes)) = tree.what(id) {
-                let path = tree.path(id);
-                let done = self.hands.directory(&self.root.handle, &path, attributes);
-                self.root.done(&path, done)?;
-            }
+    /// The uppermost directories get their attributes only after they have been moved: one that its
+    /// owner may not write to could not be. The root gets its own when nothing changes in it any more.
+    fn rise(&self, contents: &Contents, children: &[Id]) -> Result<(), UnpackError> {
+        for id in children {
+            let name = contents.tree.name(*id);
+            let moved = renameat(&contents.directory, name, &self.root.handle, name);
+            self.root.done(name, moved)?;
         }
-        Ok(())
+        children.iter().try_for_each(|id| self.describe(contents, *id))?;
+        self.clear();
+        self.describe(contents, ROOT)
+    }
+
+    fn describe(&self, contents: &Contents, id: Id) -> Result<(), UnpackError> {
+        let What::Directory(Some(attributes)) = contents.tree.what(id) else { return Ok(()) };
+        let path = contents.tree.path(id);
+        self.root.done(&path, self.hands.directory(&self.root.handle, &path, attributes))
+    }
+
+    fn clear(&self) {
+        for layer in 0..self.layers {
+            remove_all(&self.handle, layer.to_string().as_str());
+        }
+        self.root.remove(&self.name);
     }
 
     /// Finds out whether the umask interferes, and takes away what the directory has got from the
@@ -124,10 +127,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for layer in 0..self.layers {
-            remove_all(&self.handle, &layer.to_string());
-        }
-        self.root.remove(&self.name);
+        self.clear();
     }
 }
 

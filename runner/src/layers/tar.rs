@@ -33,7 +33,7 @@ pub(super) fn pax(records: &[(&str, &str)]) -> Vec<u8> {
     let record = |(key, value): &(&str, &str)| {
         let plain = key.len() + value.len() + 3;
         let fits = |length: &usize| length.to_string().len() + plain == *length;
-        let length = (plain..).find(fits).unwrap();
+        let length = (plain..plain + 20).find(fits).unwrap();
         format!("{length} {key}={value}\n").into_bytes()
     };
     records.iter().flat_map(record).collect()
