@@ -49,3 +49,59 @@ fn a_refused_package_leaves_nothing() {
     let sandbox = sandbox.arguments(&["--max-unpacked", "0"]);
     sandbox.run().ends_with(65);
 }
+
+#[test]
+fn what_tar_packed_comes_out_however_it_is_packed() {
+    let source = tempfile::tempdir().unwrap();
+    let path = |name: &str| source.path().join(name);
+    let deep = "directory/".repeat(20);
+    fs::create_dir_all(path(&deep)).unwrap();
+    fs::write(path(&deep).join("run"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(path(&deep).join("run"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::hard_link(path(&deep).join("run"), path("same")).unwrap();
+    symlink("/nowhere", path("link")).unwrap();
+    let holes = fs::File::create(path("holes")).unwrap();
+    holes.set_len(1 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_at(&holes, b"end", 1 << 19).unwrap();
+    for format in ["gnu", "pax", "ustar"] {
+        for packed in [None, Some("-z"), Some("--zstd")] {
+            let sandbox = Sandbox::new(&["unpack"]);
+            // The name says nothing.
+            let archive = sandbox.directory().join("package").display().to_string();
+            let tar = Command::new("tar")
+                .args(packed)
+                .args((format != "ustar").then_some("-S"))
+                .args(["--format", format, "-cf", &archive, "."])
+                .current_dir(source.path())
+                .status()
+                .unwrap();
+            assert!(tar.success());
+            let target = sandbox.directory().join("out");
+            let sandbox = sandbox.arguments(&[&archive, &target.display().to_string()]);
+            sandbox.run().ends_with(0).prints("");
+            let same = Command::new("diff")
+                .args(["-r", "--no-dereference"])
+                .args([source.path(), &target])
+                .status()
+                .unwrap();
+            assert!(same.success(), "{format} {packed:?}");
+            let seen = |root: &std::path::Path, name: &str| {
+                let seen = fs::symlink_metadata(root.join(name)).unwrap();
+                (seen.mode(), seen.nlink(), seen.mtime())
+            };
+            for name in ["same", "link", "holes", &deep, &(deep.clone() + "run")] {
+                assert_eq!(seen(&target, name), seen(source.path(), name), "{format} {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_archive_is_refused_by_name() {
+    let mut sandbox = Sandbox::new(&["unpack"]);
+    let archive = sandbox.write("notes.txt", b"hello".to_vec());
+    let target = sandbox.directory().join("out");
+    let sandbox = sandbox.arguments(&[&archive, &target.display().to_string()]);
+    sandbox.run().ends_with(65).says("expected a zip, tar, tar.gz or tar.zst file").says("hello");
+    assert!(!target.exists());
+}

@@ -7,7 +7,7 @@ use nix::unistd::{mkfifoat, symlinkat};
 
 use crate::unpack::{Stats, UnpackError};
 
-use super::layer::Contents;
+use super::contents::Contents;
 use super::stage::Stage;
 use super::tree::{ROOT, What};
 

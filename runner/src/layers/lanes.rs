@@ -9,8 +9,9 @@ use crate::unpack::{Fault, UnpackError};
 
 use super::archive::{Archive, Trouble};
 use super::budget::Budget;
+use super::contents::Contents;
 use super::inflate::inflate;
-use super::layer::{Contents, Stop, Unpacking};
+use super::layer::{Stop, Unpacking};
 use super::pipe::{Outlet, pipe};
 use super::stage::Stage;
 use super::{Handling, Layer};

@@ -7,7 +7,7 @@ use nix::unistd::linkat;
 use crate::unpack::error::Refusal;
 use crate::unpack::{Fault, UnpackError};
 
-use super::layer::Contents;
+use super::contents::Contents;
 use super::stage::Stage;
 use super::tree::{Id, ROOT, What};
 

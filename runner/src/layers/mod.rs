@@ -3,7 +3,8 @@
 //! behind. Where bytes come from, and whether packed ones are the right ones, is not known here.
 //!
 //! Data pass through `inflate` and `pipe` (packed bytes → tar), `archive` (`header`, `pax`, `sparse`,
-//! `entry`: tar → entries), `layer` (entries → `tree` and files; `name`, `attributes`), `merge` (layers
+//! `entry`: tar → entries), `layer` (entries → `contents`: a `tree` in memory, files on disk;
+//! `name`, `file`, `link`, `attributes`), `merge` (layers
 //! over each other) and `finish`. `lanes` runs layers side by side; `stage` is where everything lies
 //! until it is exposed; `budget` is what may still be used. Pure: `header`, `pax`, `sparse`, `entry`,
 //! `name`, `tree`.
@@ -14,12 +15,15 @@
 mod archive;
 mod attributes;
 mod budget;
+mod contents;
 mod entry;
+mod file;
 mod finish;
 mod header;
 mod inflate;
 mod lanes;
 mod layer;
+mod link;
 mod merge;
 mod name;
 mod package;

@@ -13,7 +13,7 @@ use crate::unpack::UnpackError;
 use crate::unpack::root::{OPEN, Root, mode};
 
 use super::attributes::Hands;
-use super::layer::Contents;
+use super::contents::Contents;
 use super::remove::remove_all;
 use super::tree::{Id, ROOT, What};
 

@@ -22,6 +22,14 @@ pub struct Limits {
     pub ratio: u64,
 }
 
+impl Limits {
+    /// For container images. Lambda: 10 GiB, all layers together.
+    pub fn image() -> Self {
+        let (unpacked_bytes, entries, link_bytes) = (10 << 30, 1 << 20, 64 << 20);
+        Self { unpacked_bytes, entries, link_bytes, ..Self::default() }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
