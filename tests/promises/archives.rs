@@ -6,6 +6,10 @@ mod hazards;
 #[allow(dead_code, reason = "the unit tests may need more of it")]
 #[path = "../../runner/src/unpack/zip.rs"]
 mod made;
+#[path = "../archives/tar_hazards.rs"]
+mod tar_hazards;
+#[path = "../archives/tars.rs"]
+mod tars;
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -15,10 +19,12 @@ use std::process::Command;
 use e2e::{Run, Sandbox, root, runner, walk};
 use hazards::{Hazard, Outcome, hazards};
 use made::{file, zip};
+use tar_hazards::tar_hazards;
 
 #[test]
 fn every_hazard_has_its_outcome() {
-    let failed: Vec<String> = hazards().iter().filter_map(|hazard| judged(hazard).err()).collect();
+    let all = hazards().into_iter().chain(tar_hazards());
+    let failed: Vec<String> = all.filter_map(|hazard| judged(&hazard).err()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
@@ -48,7 +54,7 @@ fn within(mebibytes: usize, package: &[u8]) -> Run {
 /// Unpacks beside a canary, and says what is not as it must be.
 fn judged(hazard: &Hazard) -> Result<(), String> {
     let mut sandbox = Sandbox::new(&["unpack"]);
-    let package = sandbox.write("hazard.zip", &hazard.package);
+    let package = sandbox.write("hazard", &hazard.package);
     sandbox.write("canary", "sings");
     let root = sandbox.directory().join("root");
     let sandbox = sandbox.arguments(&[&package, &root.display().to_string()]);

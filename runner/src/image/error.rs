@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 
+use super::manifest::DocumentError;
 use crate::fetch::FetchError;
 use crate::unpack::UnpackError;
 
@@ -39,14 +40,9 @@ pub enum Fault {
         /// What is missing, and what to do.
         problem: String,
     },
-    /// A document is not as the specification has it.
-    #[error("its {what} cannot be used: {found}")]
-    Document {
-        /// Which document.
-        what: &'static str,
-        /// What is in it.
-        found: String,
-    },
+    /// A document cannot be used.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// A document is not the one that was asked for.
     #[error("its {what} has the digest sha256:{found}, expected {expected}")]
     Digest {
@@ -55,24 +51,6 @@ pub enum Fault {
         /// What was asked for.
         expected: String,
         /// What came, in hexadecimal digits.
-        found: String,
-    },
-    /// It is for other machines.
-    #[error("expected an image for linux/{expected}, found {found}")]
-    Architecture {
-        /// This machine's.
-        expected: String,
-        /// The image's.
-        found: String,
-    },
-    /// A layer of an unknown kind.
-    #[error(
-        "layer {digest} has the media type `{found}`; expected a tar, plain or packed with gzip or zstd"
-    )]
-    Layer {
-        /// Which one.
-        digest: String,
-        /// Its media type.
         found: String,
     },
     /// Root cannot be changed here.
@@ -105,11 +83,7 @@ impl Fault {
     /// Whether trying again would give the same answer.
     pub const fn is_refusal(&self) -> bool {
         match self {
-            Self::Document { .. }
-            | Self::Digest { .. }
-            | Self::Architecture { .. }
-            | Self::Layer { .. }
-            | Self::NoProgram => true,
+            Self::Document(_) | Self::Digest { .. } | Self::NoProgram => true,
             Self::Fetch(error) => error.is_refusal(),
             Self::Unpack(error) => error.is_refusal(),
             _ => false,

@@ -2,10 +2,41 @@
 //! Docker's schema 2, which differs in media types alone.
 
 use serde::Deserialize;
+use thiserror::Error;
 
-use super::error::Fault;
 use super::reference::sha256;
 use crate::layers::Compression;
+
+/// A document that cannot be used.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DocumentError {
+    /// It is not as the specification has it.
+    #[error("its {what} cannot be used: {found}")]
+    Unusable {
+        /// Which document, or which part.
+        what: &'static str,
+        /// What is in it.
+        found: String,
+    },
+    /// It is for other machines.
+    #[error("expected an image for linux/{expected}, found {found}")]
+    Architecture {
+        /// This machine's.
+        expected: String,
+        /// The image's.
+        found: String,
+    },
+    /// A layer of an unknown kind.
+    #[error(
+        "layer {digest} has the media type `{found}`; expected a tar, plain or packed with gzip or zstd"
+    )]
+    Layer {
+        /// Which one.
+        digest: String,
+        /// Its media type.
+        found: String,
+    },
+}
 
 /// What is asked for.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
@@ -58,9 +89,9 @@ pub(super) enum Step {
 }
 
 /// Reads a document, and chooses for this architecture (`amd64`, `arm64`).
-pub(super) fn read(bytes: &[u8], architecture: &str) -> Result<Step, Fault> {
+pub(super) fn read(bytes: &[u8], architecture: &str) -> Result<Step, DocumentError> {
     let document: Document = serde_json::from_slice(bytes)
-        .map_err(|error| Fault::Document { what: "manifest", found: error.to_string() })?;
+        .map_err(|error| DocumentError::Unusable { what: "manifest", found: error.to_string() })?;
     if let Some(config) = document.config {
         return Ok(Step::Manifest(Manifest { config, layers: document.layers }));
     }
@@ -71,25 +102,28 @@ pub(super) fn read(bytes: &[u8], architecture: &str) -> Result<Step, Fault> {
     chosen.map(Step::Index).ok_or_else(|| {
         let platforms = document.manifests.iter().filter_map(|it| it.platform.as_ref());
         let found: Vec<_> = platforms.map(|it| format!("{}/{}", it.os, it.architecture)).collect();
-        Fault::Architecture { expected: architecture.to_owned(), found: found.join(", ") }
+        DocumentError::Architecture { expected: architecture.to_owned(), found: found.join(", ") }
     })
 }
 
 impl Descriptor {
     /// How a layer is packed.
-    pub(super) fn compression(&self) -> Result<Compression, Fault> {
+    pub(super) fn compression(&self) -> Result<Compression, DocumentError> {
         match self.media_type.rsplit(['.', '+']).next() {
             Some("gzip") => Ok(Compression::Gzip),
             Some("zstd") => Ok(Compression::Zstd),
             Some("tar") => Ok(Compression::None),
-            _ => Err(Fault::Layer { digest: self.digest.clone(), found: self.media_type.clone() }),
+            _ => Err(DocumentError::Layer {
+                digest: self.digest.clone(),
+                found: self.media_type.clone(),
+            }),
         }
     }
 
     /// Its digest's bytes.
-    pub(super) fn sha256(&self) -> Result<[u8; 32], Fault> {
+    pub(super) fn sha256(&self) -> Result<[u8; 32], DocumentError> {
         sha256(&self.digest)
-            .ok_or_else(|| Fault::Document { what: "digest", found: self.digest.clone() })
+            .ok_or_else(|| DocumentError::Unusable { what: "digest", found: self.digest.clone() })
     }
 }
 
@@ -130,12 +164,16 @@ fn nullable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D:
 
 impl Configuration {
     /// Reads it, for an image with so many layers.
-    pub(super) fn read(bytes: &[u8], layers: usize, architecture: &str) -> Result<Self, Fault> {
-        let wrong = |found: String| Fault::Document { what: "configuration", found };
+    pub(super) fn read(
+        bytes: &[u8],
+        layers: usize,
+        architecture: &str,
+    ) -> Result<Self, DocumentError> {
+        let wrong = |found: String| DocumentError::Unusable { what: "configuration", found };
         let read: Self = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
         if read.architecture != architecture {
             let found = read.architecture;
-            return Err(Fault::Architecture { expected: architecture.to_owned(), found });
+            return Err(DocumentError::Architecture { expected: architecture.to_owned(), found });
         }
         let count = read.rootfs.diff_ids.len();
         if count != layers {
@@ -145,9 +183,9 @@ impl Configuration {
     }
 
     /// Digests of the unpacked layers.
-    pub(super) fn diff_ids(&self) -> Result<Vec<[u8; 32]>, Fault> {
+    pub(super) fn diff_ids(&self) -> Result<Vec<[u8; 32]>, DocumentError> {
         let read = |it: &String| {
-            sha256(it).ok_or_else(|| Fault::Document { what: "diff_id", found: it.clone() })
+            sha256(it).ok_or_else(|| DocumentError::Unusable { what: "diff_id", found: it.clone() })
         };
         self.rootfs.diff_ids.iter().map(read).collect()
     }

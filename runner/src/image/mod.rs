@@ -22,7 +22,7 @@ use ledger::Redacted;
 
 pub use error::{Fault, ImageError};
 pub use manifest::Process;
-use manifest::{Configuration, Descriptor, Manifest, Step};
+use manifest::{Configuration, Descriptor, DocumentError, Manifest, Step};
 pub use reference::{Reference, ReferenceError};
 use registry::Registry;
 pub use root::furnish;
@@ -36,11 +36,6 @@ use crate::unpack::{Limits, Stats};
 /// Bytes of all layers together that may be in memory, and the least for one of them.
 const WINDOW: u64 = 32 << 20;
 const LEAST_WINDOW: u64 = 512 << 10;
-
-/// Lambda's limit for images: 10 GiB, unpacked.
-pub fn limits() -> Limits {
-    Limits { unpacked_bytes: 10 << 30, entries: 1 << 21, ..Limits::default() }
-}
 
 /// What `--registry-auth` or Docker's configuration say for this registry, as a header.
 pub fn login(
@@ -105,10 +100,12 @@ async fn manifest(registry: &mut Registry<'_>, reference: &Reference) -> Result<
     };
     match manifest::read(&registry.manifest(&digest).await?, architecture())? {
         Step::Manifest(manifest) => Ok(manifest),
-        Step::Index(_) => {
-            Err(Fault::Document { what: "index", found: "another index in it".to_owned() })
-        }
+        Step::Index(_) => Err(another().into()),
     }
+}
+
+fn another() -> DocumentError {
+    DocumentError::Unusable { what: "index", found: "another index in it".to_owned() }
 }
 
 /// This machine's architecture in the words of images.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::access::{Challenge, challenge};
 use super::error::Fault;
-use super::manifest::{ACCEPT as DOCUMENTS, Descriptor};
+use super::manifest::{ACCEPT as DOCUMENTS, Descriptor, DocumentError};
 use super::reference::{Reference, sha256};
 use crate::causes::causes;
 use crate::fetch::client;
@@ -161,7 +161,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, Fault> {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > LARGEST {
             let found = format!("more than {LARGEST} bytes");
-            return Err(Fault::Document { what: "document", found });
+            return Err(DocumentError::Unusable { what: "document", found }.into());
         }
     }
     Ok(bytes)

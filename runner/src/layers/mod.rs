@@ -40,7 +40,7 @@ mod tar;
 mod tests;
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::unpack::{Limits, Stats, UnpackError};
@@ -85,12 +85,15 @@ pub fn apply(layers: Vec<Layer>, root: &Path, limits: &Limits) -> Result<Stats, 
 }
 
 fn unpack(
-    layers: Vec<Layer>,
+    mut layers: Vec<Layer>,
     root: &Path,
     limits: &Limits,
     handling: Handling,
 ) -> Result<Stats, UnpackError> {
-    let stage = Stage::new(root, layers.len().max(1))?;
+    if layers.is_empty() {
+        layers.push(nothing());
+    }
+    let stage = Stage::new(root, layers.len())?;
     let budget = Budget::new(limits);
     let mut contents = lanes::run(layers, &stage, &budget, handling)?.into_iter();
     let Some(mut all) = contents.next() else { return Ok(Stats::default()) };
@@ -98,4 +101,10 @@ fn unpack(
     let stats = finish::finish(&all, &stage)?;
     stage.expose(&all)?;
     Ok(stats)
+}
+
+/// A layer without entries, for an image without layers.
+fn nothing() -> Layer {
+    let bytes = Box::new(io::repeat(0).take(1024));
+    Layer { name: "nothing".to_owned(), compression: Compression::None, diff_id: None, bytes }
 }

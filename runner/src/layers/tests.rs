@@ -77,6 +77,14 @@ fn refused(all: &[&[Member]]) -> Fault {
 }
 
 #[test]
+fn an_image_without_layers_is_an_empty_directory() {
+    let parent = tempfile::tempdir().unwrap();
+    let root = parent.path().join("root");
+    apply(Vec::new(), &root, &Limits::default()).unwrap();
+    assert_eq!(std::fs::read_dir(root).unwrap().count(), 0);
+}
+
+#[test]
 fn a_layer_has_its_files_links_modes_and_times() {
     let root = tempfile::tempdir().unwrap();
     let dated = file("a", "x").pax(&[("mtime", "1000.5")]);

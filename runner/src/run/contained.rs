@@ -41,7 +41,7 @@ pub(super) async fn pulled(
     place.clear_root()?;
     let root = place.root();
     let home = environment.get("HOME").map(PathBuf::from);
-    let process = pull(&reference, root.clone(), code, home.as_deref(), image::limits()).await?;
+    let process = pull(&reference, root.clone(), code, home.as_deref(), Limits::image()).await?;
     image::furnish(&root).map_err(failed)?;
     started(image, process, root).ok_or_else(|| failed(Fault::NoProgram).into())
 }

@@ -20,7 +20,6 @@ use crate::clock::{Clock, millis};
 use crate::code::Code;
 use crate::config::{self, Environment, Limits, Run};
 use crate::function::{Location, local};
-use crate::image;
 use crate::layers;
 use crate::process;
 use crate::report::Outcome;
@@ -74,10 +73,8 @@ pub async fn unpack(
     home: Option<PathBuf>,
 ) -> Result<(), RunError> {
     if let Some(name) = source.strip_prefix("docker://") {
-        let limits = unpack::Limits {
-            unpacked_bytes: code.max_unpacked.max(image::limits().unpacked_bytes),
-            ..image::limits()
-        };
+        let mut limits = unpack::Limits::image();
+        limits.unpacked_bytes = limits.unpacked_bytes.max(code.max_unpacked);
         contained::pull(&name.parse()?, root, code, home.as_deref(), limits).await?;
         return Ok(());
     }

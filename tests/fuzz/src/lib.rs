@@ -1,8 +1,38 @@
 //! What the fuzz targets share: the rooms under test and a sandbox that notices what gets out of it.
 
+#[path = "../../../runner/src/layers/mod.rs"]
+pub mod layers;
 #[path = "../../../runner/src/unpack/mod.rs"]
 pub mod unpack;
 
+/// The documents of images, read as the runner reads them.
+pub mod image {
+    #[path = "../../../../runner/src/image/manifest.rs"]
+    #[allow(dead_code, unreachable_pub, reason = "the runner uses all of it")]
+    mod manifest;
+    #[path = "../../../../runner/src/image/reference.rs"]
+    #[allow(dead_code, unreachable_pub, reason = "the runner uses all of it")]
+    mod reference;
+
+    use manifest::{Configuration, Step};
+    use reference::Reference;
+
+    /// A manifest, a configuration, or a name; a name that is one is read again as it is written.
+    pub fn read(bytes: &[u8]) {
+        if let Ok(Step::Manifest(found)) = manifest::read(bytes, "amd64") {
+            for layer in found.layers {
+                let _ = (layer.compression(), layer.sha256());
+            }
+        }
+        let _ = Configuration::read(bytes, 1, "amd64").map(|found| found.diff_ids());
+        let name = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<Reference>().ok());
+        if let Some(name) = name {
+            assert_eq!(name.to_string().parse(), Ok(name));
+        }
+    }
+}
+
+pub mod blocks;
 #[path = "../../archives/hazards.rs"]
 #[allow(dead_code, reason = "seeds have no outcome")]
 mod hazards;
@@ -11,7 +41,13 @@ mod made;
 pub mod repair;
 mod sandbox;
 pub mod seeds;
+#[allow(dead_code, reason = "seeds have no outcome")]
+#[path = "../../archives/tar_hazards.rs"]
+mod tar_hazards;
+#[path = "../../archives/tars.rs"]
+mod tars;
 
+use layers::{Compression, Layer};
 pub use sandbox::Sandbox;
 use unpack::{Archive, Limits};
 
@@ -34,4 +70,18 @@ pub fn zip(sandbox: &Sandbox, bytes: &[u8]) {
     let result =
         unpack::one(Archive { name: "zip", source: &bytes }, &sandbox.root(), &limits);
     sandbox.check(&result, &limits);
+}
+
+/// Lays tars over each other in the sandbox and checks what came of them.
+pub fn layers(sandbox: &Sandbox, tars: [&[u8]; 2]) {
+    let limits = limits();
+    let layer = |tar: &[u8]| Layer {
+        name: "layer".to_owned(),
+        compression: Compression::None,
+        diff_id: None,
+        bytes: Box::new(std::io::Cursor::new(tar.to_vec())),
+    };
+    let tars = tars.into_iter().filter(|tar| !tar.is_empty());
+    let result = layers::apply(tars.map(layer).collect(), &sandbox.root(), &limits);
+    sandbox.check_image(&result, &limits);
 }

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::{fs, io};
 
-use crate::hazards::hazards;
+use crate::blocks;
+use crate::hazards::{Hazard, hazards};
 use crate::made::{Member, directory, file, link, zip};
+use crate::tar_hazards::tar_hazards;
 
 /// Longer packages only make it slow.
 const LONGEST: usize = 4096;
@@ -18,8 +20,25 @@ pub fn write(corpus: &Path) -> io::Result<()> {
         put(&corpus.join("entry"), &name, &first(&package))?;
         put(&corpus.join("zip"), &name, &package)?;
     }
+    let one = |hazard: Hazard| [hazard.package, vec![0, 0]].concat();
+    let tars = blocks::seeds().into_iter().chain(tar_hazards().into_iter().map(one));
+    for (number, tar) in tars.filter(|tar| tar.len() <= 2 * LONGEST).enumerate() {
+        put(&corpus.join("tar"), &format!("seed-{number:03}"), &tar)?;
+    }
+    for (number, text) in DOCUMENTS.iter().enumerate() {
+        put(&corpus.join("manifest"), &format!("seed-{number:03}"), text.as_bytes())?;
+    }
     Ok(())
 }
+
+/// An index, a manifest, a configuration, and names of images.
+const DOCUMENTS: [&str; 5] = [
+    r#"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":7,"platform":{"architecture":"amd64","os":"linux"}}]}"#,
+    r#"{"schemaVersion":2,"config":{"mediaType":"x","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":7},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":7}]}"#,
+    r#"{"architecture":"amd64","os":"linux","config":{"Env":["A=b"],"Entrypoint":["/a"],"Cmd":null,"WorkingDir":"/"},"rootfs":{"type":"layers","diff_ids":["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}}"#,
+    "1.dkr.ecr.eu-west-1.amazonaws.com/a/b:tag@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "localhost:5000/a/b:1",
+];
 
 fn put(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(directory)?;
