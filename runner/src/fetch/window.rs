@@ -92,14 +92,18 @@ impl State {
     }
 
     /// Copies a range that is here; says whether it is.
-    fn copy(&self, offset: u64, buffer: &mut [u8]) -> Option<Vec<Arc<Vec<u8>>>> {
+    fn copy(&mut self, offset: u64, buffer: &mut [u8]) -> Option<Vec<Arc<Vec<u8>>>> {
         let end = offset + buffer.len() as u64;
-        let covers = |pinned: &&Pinned| pinned.range.start <= offset && end <= pinned.range.end;
-        if let Some(pinned) = self.pinned.iter().find(covers)
+        let covers = |pinned: &Pinned| pinned.range.start <= offset && end <= pinned.range.end;
+        if let Some(pinned) = self.pinned.iter_mut().find(|pinned| covers(pinned))
             && let Some(bytes) = &pinned.bytes
         {
             let from = index(offset - pinned.range.start);
             buffer.copy_from_slice(&bytes[from..from + buffer.len()]);
+            // Who reads all of it, as a directory is read, has it now.
+            if bytes.len() == buffer.len() {
+                pinned.bytes = None;
+            }
             return Some(Vec::new());
         }
         let numbers = offset / BLOCK as u64..end.div_ceil(BLOCK as u64);
