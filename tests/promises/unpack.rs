@@ -100,7 +100,7 @@ fn what_tar_packed_comes_out_however_it_is_packed() {
 #[test]
 fn a_file_that_is_no_archive_is_refused_by_name() {
     let mut sandbox = Sandbox::new(&["unpack"]);
-    let archive = sandbox.write("notes.txt", b"hello".to_vec());
+    let archive = sandbox.write("notes.txt", b"hello");
     let target = sandbox.directory().join("out");
     let sandbox = sandbox.arguments(&[&archive, &target.display().to_string()]);
     sandbox.run().ends_with(65).says("expected a zip, tar, tar.gz or tar.zst file").says("hello");
