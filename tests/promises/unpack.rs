@@ -58,7 +58,8 @@ fn what_tar_packed_comes_out_however_it_is_packed() {
     fs::create_dir_all(path(&deep)).unwrap();
     fs::write(path(&deep).join("run"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(path(&deep).join("run"), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::hard_link(path(&deep).join("run"), path("same")).unwrap();
+    fs::write(path("first"), "x").unwrap();
+    fs::hard_link(path("first"), path("same")).unwrap();
     symlink("/nowhere", path("link")).unwrap();
     let holes = fs::File::create(path("holes")).unwrap();
     holes.set_len(1 << 20).unwrap();

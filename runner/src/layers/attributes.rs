@@ -13,7 +13,7 @@ use rustix::fs::{XattrFlags, fsetxattr};
 
 use crate::unpack::Fault;
 use crate::unpack::attributes::{Kind, permissions};
-use crate::unpack::root::mode;
+use crate::unpack::root::{OPEN, mode};
 
 use super::Handling;
 use super::entry::Entry;
@@ -87,7 +87,7 @@ impl Hands {
         futimens(file, &time, &time)
     }
 
-    /// A directory in which nothing changes any more.
+    /// A directory in which nothing changes any more, or a pipe.
     pub(super) fn directory(
         self,
         base: &OwnedFd,
@@ -103,6 +103,12 @@ impl Hands {
         }
         fchmodat(base, path, mode(kept), FchmodatFlags::FollowSymlink)?;
         stamp(base, path, attributes)
+    }
+
+    /// A directory that is only a part of names: what others may do in it is not the umask's business.
+    pub(super) fn nameless(self, base: &OwnedFd, path: &[u8]) -> nix::Result<()> {
+        let open = FchmodatFlags::FollowSymlink;
+        if self.masked { fchmodat(base, path, mode(OPEN), open) } else { Ok(()) }
     }
 
     /// A symbolic link, which has no permissions.

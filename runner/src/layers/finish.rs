@@ -37,10 +37,15 @@ pub(super) fn finish(contents: &Contents, stage: &Stage) -> Result<Stats, Unpack
         }
     }
     for id in all.into_iter().rev().filter(|id| *id != ROOT && tree.parent(*id) != ROOT) {
-        if let What::Directory(Some(attributes)) = tree.what(id) {
-            let path = tree.path(id);
-            stage.done(&path, stage.hands.directory(directory, &path, attributes))?;
-        }
+        let path = tree.path(id);
+        let done = match tree.what(id) {
+            What::Directory(Some(attributes)) => {
+                stage.hands.directory(directory, &path, attributes)
+            }
+            What::Directory(None) => stage.hands.nameless(directory, &path),
+            _ => continue,
+        };
+        stage.done(&path, done)?;
     }
     Ok(stats)
 }

@@ -101,9 +101,15 @@ impl Stage {
     }
 
     fn describe(&self, contents: &Contents, id: Id) -> Result<(), UnpackError> {
-        let What::Directory(Some(attributes)) = contents.tree.what(id) else { return Ok(()) };
         let path = contents.tree.path(id);
-        self.root.done(&path, self.hands.directory(&self.root.handle, &path, attributes))
+        let done = match contents.tree.what(id) {
+            What::Directory(Some(attributes)) => {
+                self.hands.directory(&self.root.handle, &path, attributes)
+            }
+            What::Directory(None) if id != ROOT => self.hands.nameless(&self.root.handle, &path),
+            _ => return Ok(()),
+        };
+        self.root.done(&path, done)
     }
 
     fn clear(&self) {

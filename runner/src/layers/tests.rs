@@ -28,7 +28,8 @@ fn tree(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut open = vec![root.to_path_buf()];
     while let Some(directory) = open.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
+        // Some are made unreadable by what is in a layer.
+        for entry in fs::read_dir(directory).into_iter().flatten() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(root).unwrap().display().to_string();
             let kind = fs::symlink_metadata(&path).unwrap().file_type();
