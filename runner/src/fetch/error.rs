@@ -5,14 +5,15 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::causes::causes;
+
 /// A package that could not be had.
 #[derive(Debug, Error)]
-#[error("{package} {fault}")]
+#[error("{package} {}", causes(fault))]
 pub struct FetchError {
     /// Which package, as its owner named it.
     pub package: String,
-    /// Why.
-    #[source]
+    /// Why, with all its causes in the message.
     pub fault: Fault,
 }
 

@@ -4,16 +4,17 @@
 use thiserror::Error;
 
 use super::manifest::DocumentError;
+use crate::causes::causes;
 use crate::fetch::FetchError;
 use crate::unpack::UnpackError;
 
 /// An image that could not be had.
 #[derive(Debug, Error)]
-#[error("image {image}: {fault}")]
+#[error("image {image}: {}", causes(fault))]
 pub struct ImageError {
     /// Which image.
     pub image: String,
-    /// Why.
+    /// Why, with all its causes in the message.
     pub fault: Fault,
 }
 

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use self::server::{Deed, Server};
 use super::*;
+use crate::causes::causes;
 use crate::unpack::zip::{Member, file, zip};
 use crate::unpack::{Archive, Limits, UnpackError};
 
@@ -254,6 +255,8 @@ fn a_url_is_not_quoted() {
     let opened = runtime().block_on(Fetcher::new(options(1)).open(&package, None));
     let error = opened.unwrap_err();
     assert!(!format!("{error} {error:?} {package:?}").contains("canary"), "{error}");
+    // Said once, with its causes.
+    assert_eq!(causes(&error).matches("could not be downloaded").count(), 1, "{error}");
 }
 
 #[test]
