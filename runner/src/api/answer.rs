@@ -126,6 +126,7 @@ fn refuse(refusal: Refusal) -> Response<Body> {
             );
             error(StatusCode::FORBIDDEN, "InvalidStateTransition", &message)
         }
+        _ => error(bad, "Unwritten", "the other refusals come with the Extensions API"),
     }
 }
 

@@ -112,7 +112,7 @@ impl Desk {
 
     async fn upload(&self, call: call::Upload, body: Incoming) -> Answer {
         let (seat, kind, id) = (self.seat(), call.kind, call.id);
-        match self.ask(seat, Input::Begin { seat, id, kind }).await {
+        match self.ask(seat, Input::Begin { seat, id, nonce: None, kind }).await {
             Answer::Proceed => {
                 // Dropped in the middle (the connection broke), the upload still ends.
                 let mut ending = Ending { seat, calls: Some(self.calls.clone()) };

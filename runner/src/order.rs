@@ -1,0 +1,80 @@
+//! One event that wants to be run, and where its answer goes: what the front door and a job hand to
+//! an environment. How it is run is not known here, nor who asked.
+
+use std::fmt;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::job::Event;
+use crate::payload::Payload;
+
+/// One event that wants to be run.
+#[derive(Debug)]
+pub struct Order {
+    /// The event.
+    pub event: Event,
+    /// How the answer is wanted.
+    pub wants: Wants,
+    /// The last 4 KiB of the invocation's log are wanted with the answer.
+    pub tail: bool,
+    /// Where the answer goes. An order that is dropped unanswered belonged to an environment that ended.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// How an answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// All of it at once, whatever the function does.
+    Whole,
+    /// As it comes, where the function streams.
+    Stream,
+}
+
+/// What became of an order.
+#[derive(Debug)]
+pub enum Reply {
+    /// The whole answer.
+    Whole(Answer),
+    /// The answer began and goes on.
+    Stream {
+        /// What the function said it is; `application/octet-stream` where it said nothing.
+        content_type: String,
+        /// Its bytes, and how it ended. Closed without an end: cut off.
+        chunks: mpsc::Receiver<Chunk>,
+    },
+    /// The supervisor was told to stop before there was an answer.
+    Stopped,
+}
+
+/// An answer that is complete.
+#[derive(Debug)]
+pub struct Answer {
+    /// The response, or the error payload.
+    pub payload: Payload,
+    /// Is it an error? Lambda says `Unhandled` of every one.
+    pub failed: bool,
+    /// `Content-Type`, as the runtime sent it.
+    pub content_type: Option<String>,
+    /// The log's end, where it was wanted.
+    pub tail: Option<Vec<u8>>,
+}
+
+/// A piece of a streamed answer.
+pub enum Chunk {
+    /// Bytes, as the runtime sent them.
+    Data(Bytes),
+    /// The end.
+    End {
+        /// What went wrong in the middle: error type, and the error as JSON.
+        error: Option<(String, Vec<u8>)>,
+        /// The log's end, where it was wanted.
+        tail: Option<Vec<u8>>,
+    },
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Chunk([redacted])")
+    }
+}
