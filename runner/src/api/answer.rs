@@ -168,7 +168,7 @@ mod tests {
             (Refusal::Unkept, 500),
         ];
         for (refusal, status) in table {
-            assert_eq!(render(Answer::Refused(refusal)).status(), status, "{refusal:?}");
+            assert_eq!(render(Answer::Refused(refusal.clone())).status(), status, "{refusal:?}");
         }
     }
 
