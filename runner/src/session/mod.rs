@@ -402,7 +402,7 @@ impl<P> Session<P> {
     }
 
     fn tick(&mut self, now: Millis) -> Effects<P> {
-        if !self.deadline().is_some_and(|deadline| deadline <= now) {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
             return Vec::new();
         }
         let due = |deadline: Option<Millis>| deadline.is_some_and(|deadline| deadline <= now);

@@ -64,7 +64,7 @@ impl Law {
                 Effect::Finished(..) => self.ends += 1,
                 Effect::Deliver(..) => {
                     let runtime = self.processes[&Party::Runtime];
-                    assert_eq!(runtime, Process::Alive, "an event for the dead: {trace:?}");
+                    assert_ne!(runtime, Process::Gone, "an event for the dead: {trace:?}");
                 }
                 Effect::Started(_) => {
                     assert!(!self.stopped, "an event after the stop: {trace:?}");
