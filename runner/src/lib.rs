@@ -30,4 +30,5 @@ pub mod process;
 // pub mod serve;
 pub mod session;
 pub mod signals;
+pub mod telemetry;
 pub mod unpack;
