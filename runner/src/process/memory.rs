@@ -5,6 +5,8 @@ use std::fs::read_to_string;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::Group;
+
 /// How many processes of this container the kernel has killed for want of memory. Of cgroup v2, or
 /// of v1; 0 where neither tells.
 pub fn kills() -> u64 {
@@ -14,22 +16,21 @@ pub fn kills() -> u64 {
         .unwrap_or(0)
 }
 
-/// The most that the processes below this one have used at once, in bytes, as far as can be told
-/// afterwards: the high-water marks of those that live, together, or that of the largest that does
-/// not live any more.
-pub fn peak() -> u64 {
-    let gone = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
-    let alive: u64 = below("thread-self").iter().map(|pid| high_water(pid)).sum();
-    u64::try_from(gone).unwrap_or(0).max(alive) * 1024
+/// The most that these programs have used at once, in bytes, as far as can be told afterwards: the
+/// high-water marks of the processes that live, together; where none does, that of the largest
+/// process that was.
+pub fn peak(groups: &[Group]) -> u64 {
+    let leaders = groups.iter().map(|group| group.leader.to_string());
+    let all = leaders.flat_map(|leader| [vec![leader.clone()], below(&leader)].concat());
+    let alive: u64 = all.map(|pid| high_water(&pid)).sum();
+    let gone = || getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
+    let kib = if alive > 0 { alive } else { u64::try_from(gone()).unwrap_or(0) };
+    kib * 1024
 }
 
 /// All processes below one, by number.
 fn below(pid: &str) -> Vec<String> {
-    let path = match pid {
-        "thread-self" => "/proc/thread-self/children".to_owned(),
-        pid => format!("/proc/{pid}/task/{pid}/children"),
-    };
-    let list = read_to_string(path).unwrap_or_default();
+    let list = read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let mut all: Vec<String> = list.split_whitespace().map(str::to_owned).collect();
     for index in 0..all.len() {
         let more = below(&all[index]);
