@@ -28,7 +28,7 @@ fn telemetry(format: Format) -> (Telemetry, Out) {
 }
 
 fn logged(telemetry: &Telemetry, out: &Out) -> String {
-    assert!(telemetry.journal().finish(Duration::from_secs(60)));
+    assert!(telemetry.journal().finish(Duration::from_mins(1)));
     String::from_utf8(out.0.lock().unwrap().clone()).unwrap()
 }
 
@@ -124,13 +124,13 @@ fn the_end_of_a_log_is_there_for_who_asked() {
 #[tokio::test]
 async fn what_is_printed_gets_through_pipes() {
     let (mut telemetry, out) = telemetry(Format::Text);
-    let (printed, mut printer) = io::pipe().unwrap();
-    let (framed, mut framer) = io::pipe().unwrap();
-    let mut prints = Stream::lines(printed.into(), Source::Function).unwrap();
-    let mut frames = Stream::frames(framed.into(), Source::Function).unwrap();
-    printer.write_all(b"one\ntw").unwrap();
-    framer.write_all(b"\xA5\x5A\x00\x01\0\0\0\x05three\xA5\x5A").unwrap();
-    drop(framer);
+    let (stdout, mut print) = io::pipe().unwrap();
+    let (channel, mut log) = io::pipe().unwrap();
+    let mut prints = Stream::lines(stdout.into(), Source::Function).unwrap();
+    let mut frames = Stream::frames(channel.into(), Source::Function).unwrap();
+    print.write_all(b"one\ntw").unwrap();
+    log.write_all(b"\xA5\x5A\x00\x01\0\0\0\x05three\xA5\x5A").unwrap();
+    drop(log);
     prints.readable(telemetry.journal()).await;
     prints.pump(&mut telemetry);
     frames.readable(telemetry.journal()).await;
