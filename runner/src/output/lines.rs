@@ -1,11 +1,11 @@
 //! Bytes → whole lines, as many at a time as there are. Pure.
 
 /// A line longer than this is passed on in pieces, so that memory stays bounded.
-pub const LONGEST_LINE: usize = 256 << 10;
+pub(super) const LONGEST_LINE: usize = 256 << 10;
 
 /// What has come of a line that has no end yet.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub(super) struct Lines {
     partial: Vec<u8>,
     /// A piece of an endless line has been passed on, and its end has not.
     unended: bool,
@@ -13,7 +13,7 @@ pub struct Lines {
 
 impl Lines {
     /// Passes on what is whole: lines with their ends, all in one go, or a piece of an endless one.
-    pub fn take(&mut self, bytes: &[u8], pass: &mut impl FnMut(&[u8])) {
+    pub(super) fn take(&mut self, bytes: &[u8], pass: &mut impl FnMut(&[u8])) {
         let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else {
             return self.hold(bytes, pass);
         };
@@ -30,7 +30,7 @@ impl Lines {
     }
 
     /// Passes on an unfinished last line, with an end.
-    pub fn end(&mut self, pass: &mut impl FnMut(&[u8])) {
+    pub(super) fn end(&mut self, pass: &mut impl FnMut(&[u8])) {
         if self.unended || !self.partial.is_empty() {
             self.unended = false;
             self.partial.push(b'\n');

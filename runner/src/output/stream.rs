@@ -104,7 +104,8 @@ impl Stream {
         }
     }
 
-    /// Passes on what is unfinished and stops reading.
+    /// Passes on what is unfinished and stops reading; [`pump`](Self::pump) first, if what is still in the pipe
+    /// matters.
     pub fn close(&mut self, sink: &mut impl Sink) {
         self.pipe = None;
         let (source, origin) = (&self.source, self.origin);
@@ -119,7 +120,7 @@ impl Stream {
         let (source, origin) = (&self.source, self.origin);
         match &mut self.reader {
             Reader::Lines(lines) => {
-                lines.take(bytes, &mut |bytes| sink.lines(source, origin, bytes))
+                lines.take(bytes, &mut |bytes| sink.lines(source, origin, bytes));
             }
             Reader::Frames(frames) => frames.take(bytes, &mut |frame| sink.frame(source, frame)),
         }

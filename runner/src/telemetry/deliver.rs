@@ -29,7 +29,7 @@ const TRIES: u32 = 5;
 const ANSWER: usize = 64 << 10;
 
 /// Delivers what comes into the mailbox, for as long as the task lives.
-pub async fn deliver(mailbox: Arc<Mailbox>) {
+pub(super) async fn deliver(mailbox: Arc<Mailbox>) {
     let mut connection = Connection::None;
     loop {
         let (batch, destination) = mailbox.next().await;
@@ -150,6 +150,3 @@ async fn connect(port: u16) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     Ok(stream)
 }
-
-#[cfg(test)]
-mod tests;

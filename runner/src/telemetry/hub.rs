@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::session::{Feed, Millis};
 
 use super::deliver::deliver;
-use super::json::{self, Schema};
+use super::json;
 use super::mailbox::Mailbox;
 use super::record::{Line, Record, Type};
 use super::replay::{Replay, tell_line};

@@ -14,7 +14,7 @@ use super::subscribe::{Destination, Subscription};
 
 /// What waits for one subscriber.
 #[derive(Debug)]
-pub struct Mailbox {
+pub(super) struct Mailbox {
     clock: Clock,
     state: Mutex<State>,
     /// There is something to send, or to wait for.
@@ -35,7 +35,7 @@ struct State {
 
 impl Mailbox {
     /// An empty one.
-    pub fn new(clock: Clock, subscription: &Subscription) -> Self {
+    pub(super) fn new(clock: Clock, subscription: &Subscription) -> Self {
         let state = State {
             buffer: buffer(subscription),
             destination: subscription.destination.clone(),
@@ -46,7 +46,7 @@ impl Mailbox {
     }
 
     /// Puts in what `fill` gives, and wakes the task if that changed when it has something to do.
-    pub fn put(&self, fill: impl FnOnce(&mut Buffer, Millis)) {
+    pub(super) fn put(&self, fill: impl FnOnce(&mut Buffer, Millis)) {
         let mut state = self.lock();
         let before = state.buffer.due();
         fill(&mut state.buffer, self.clock.now());
@@ -56,7 +56,7 @@ impl Mailbox {
     }
 
     /// The next batch and where it goes, when it is due.
-    pub async fn next(&self) -> (Batch, Destination) {
+    pub(super) async fn next(&self) -> (Batch, Destination) {
         loop {
             let due = match self.take() {
                 Ok(next) => return next,
@@ -82,7 +82,7 @@ impl Mailbox {
     }
 
     /// The batch has been sent, or given up for lost.
-    pub fn done(&self, lost: Dropped) {
+    pub(super) fn done(&self, lost: Dropped) {
         let mut state = self.lock();
         state.under_way = 0;
         state.buffer.drop_records(lost);
@@ -92,7 +92,7 @@ impl Mailbox {
     }
 
     /// Waits until all is sent, for no record that might come.
-    pub async fn flush(&self) {
+    pub(super) async fn flush(&self) {
         loop {
             let emptied = self.empty.notified();
             {
@@ -108,12 +108,12 @@ impl Mailbox {
     }
 
     /// Back to sending what is due.
-    pub fn end_flush(&self) {
+    pub(super) fn end_flush(&self) {
         self.lock().flush = false;
     }
 
     /// How many bytes are in memory for this subscriber.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         let state = self.lock();
         state.buffer.waiting() + state.under_way
     }

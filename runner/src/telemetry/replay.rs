@@ -15,7 +15,7 @@ const RECORDS: usize = 2_000;
 
 /// What a new subscriber is told first.
 #[derive(Debug, Default)]
-pub struct Replay {
+pub(super) struct Replay {
     kept: Vec<Kept>,
     bytes: usize,
     lost: [Dropped; 2],
@@ -29,14 +29,14 @@ enum Kept {
 
 impl Replay {
     /// Keeps an event.
-    pub fn event(&mut self, record: &Record) {
+    pub(super) fn event(&mut self, record: &Record) {
         if self.kept.len() < RECORDS {
             self.kept.push(Kept::Event(record.clone()));
         }
     }
 
     /// Keeps a line.
-    pub fn line(&mut self, line: &Line<'_>) {
+    pub(super) fn line(&mut self, line: &Line<'_>) {
         if self.kept.len() >= RECORDS / 2 || self.bytes + line.text.len() > BYTES {
             let lost = &mut self.lost[usize::from(line.kind == Type::Extension)];
             lost.records += 1;
@@ -49,7 +49,13 @@ impl Replay {
     }
 
     /// Tells all of it that is of these types.
-    pub fn tell(&self, buffer: &mut Buffer, now: Millis, types: &[Type], write: (Schema, bool)) {
+    pub(super) fn tell(
+        &self,
+        buffer: &mut Buffer,
+        now: Millis,
+        types: &[Type],
+        write: (Schema, bool),
+    ) {
         let (schema, objects) = write;
         let mut out = Vec::new();
         for kept in &self.kept {
@@ -76,7 +82,7 @@ impl Replay {
 }
 
 /// Puts a line into a buffer, or counts it. `out` is where it is rendered.
-pub fn tell_line(
+pub(super) fn tell_line(
     buffer: &mut Buffer,
     now: Millis,
     line: &Line<'_>,

@@ -6,7 +6,7 @@ use super::*;
 
 fn framed(kind: u8, text: &[u8], micros: Option<u64>) -> Vec<u8> {
     let mut bytes = vec![0xA5, 0x5A, 0x00, kind];
-    bytes.extend((text.len() as u32).to_be_bytes());
+    bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
     bytes.extend(micros.map_or(Vec::new(), |micros| micros.to_be_bytes().to_vec()));
     bytes.extend(text);
     bytes

@@ -30,7 +30,7 @@ fn journal() -> (Journal, Arc<Mutex<Vec<u8>>>, Sender<()>) {
     (Journal::new(reader).unwrap(), out, gate)
 }
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 #[test]
 fn lines_arrive_in_order_and_whole() {
@@ -115,7 +115,7 @@ fn a_non_blocking_log_is_waited_for() {
     impl Write for Busy {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0 += 1;
-            if self.0 % 3 != 0 {
+            if !self.0.is_multiple_of(3) {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             let _ = self.1.send(bytes[0]);
