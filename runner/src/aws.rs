@@ -6,6 +6,7 @@ mod presign;
 
 use std::collections::BTreeMap;
 
+use crate::telemetry::{Format, Level, Logging};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
@@ -14,7 +15,6 @@ use aws_sdk_lambda::types::{FunctionConfiguration, PackageType};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 use ledger::Redacted;
-use crate::telemetry::{Format, Level, Logging};
 use thiserror::Error;
 
 use crate::causes::causes;
@@ -253,7 +253,10 @@ fn logging(configuration: &FunctionConfiguration) -> Logging {
     let level = |name: Option<&str>, or| name.and_then(Level::named).unwrap_or(or);
     Logging {
         format: if json { Format::Json } else { Format::Text },
-        application: level(logging.application_log_level().map(|it| it.as_str()), default.application),
+        application: level(
+            logging.application_log_level().map(|it| it.as_str()),
+            default.application,
+        ),
         system: level(logging.system_log_level().map(|it| it.as_str()), default.system),
     }
 }

@@ -72,7 +72,9 @@ fn message(failure: &Failure) -> String {
         Failure::Exited(Exit::Code(0)) => "Runtime exited without providing a reason".to_owned(),
         Failure::Exited(exit) => format!("Runtime exited with error: {}", how(*exit)),
         Failure::Unstarted(problem) => problem.clone(),
-        Failure::InitError => "The runtime reported an init error that could not be read".to_owned(),
+        Failure::InitError => {
+            "The runtime reported an init error that could not be read".to_owned()
+        }
         Failure::TimedOut(limit) | Failure::InitTimedOut(limit) => {
             format!("Task timed out after {} seconds", seconds(*limit))
         }
@@ -159,15 +161,12 @@ mod tests {
                 "Runtime.TruncatedResponse",
                 "The response was cut off before its end".to_owned(),
             ),
-            (
-                Failure::ExtensionCrash(Exit::Code(1)),
-                "Extension.Crash",
-                "exit status 1".to_owned(),
-            ),
+            (Failure::ExtensionCrash(Exit::Code(1)), "Extension.Crash", "exit status 1".to_owned()),
         ];
         for (failure, kind, message) in table {
-            let expected =
-                format!(r#"{{"errorType":"{kind}","errorMessage":"RequestId: r Error: {message}"}}"#);
+            let expected = format!(
+                r#"{{"errorType":"{kind}","errorMessage":"RequestId: r Error: {message}"}}"#
+            );
             assert_eq!(text(failure), expected);
         }
     }

@@ -234,12 +234,7 @@ impl Desk {
         self.put(seat, input, None).await
     }
 
-    async fn put(
-        &self,
-        seat: Seat,
-        input: Input<Payload>,
-        detail: Option<Vec<u8>>,
-    ) -> Answer {
+    async fn put(&self, seat: Seat, input: Input<Payload>, detail: Option<Vec<u8>>) -> Answer {
         let (reply, answer) = oneshot::channel();
         let message = Message { input, detail, reply: Some((seat, reply)) };
         if self.calls.send(message).is_err() {

@@ -120,9 +120,8 @@ const NOT_FOR_EXTENSIONS: [&str; 7] = [
 
 /// All variables of an external extension's process: those of the runtime's but for some.
 pub fn of_extension(mut runtime: Variables) -> Variables {
-    runtime.retain(|name, _| {
-        !name.starts_with('_') && !NOT_FOR_EXTENSIONS.contains(&name.as_str())
-    });
+    runtime
+        .retain(|name, _| !name.starts_with('_') && !NOT_FOR_EXTENSIONS.contains(&name.as_str()));
     runtime
 }
 

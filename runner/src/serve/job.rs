@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::job::Event;
-use crate::order::{Answer, Chunk, Order, Reply, Wants, When};
+use crate::order::{Chunk, Order, Reply, Wants, When};
 use crate::payload::Payload;
 use crate::report;
 use crate::session::{Ended, Millis, Verdict};
@@ -209,8 +209,7 @@ impl Job {
         let started = self.times.started.unwrap_or(now);
         let done = self.times.done.unwrap_or(now);
         let extensions = now.since(done);
-        let overhead =
-            Span { name: "extensionOverhead", start: done.epoch, duration: extensions };
+        let overhead = Span { name: "extensionOverhead", start: done.epoch, duration: extensions };
         Report {
             request_id: self.event.request_id.as_str().into(),
             outcome: self.outcome(ended),

@@ -10,9 +10,7 @@ use crate::order::When;
 use crate::payload::Payload;
 use crate::process::memory;
 use crate::report;
-use crate::session::{
-    Effect, Ended, Failure, Input, Invocation, Kind, Phase, Seat, Upload,
-};
+use crate::session::{Effect, Ended, Failure, Input, Invocation, Kind, Phase, Seat, Upload};
 use crate::telemetry::Fact;
 use crate::telemetry::record::{
     Extension, InitKind, InitReport, InitRuntimeDone, InitStart, Outcome,
