@@ -205,11 +205,17 @@ impl Job {
 
     /// All is over: what the report says. The answer that was wanted with its log is told by
     /// [`Self::end`], once that is written.
-    pub(super) fn report(&self, now: Moment, ended: &Ended, usage: Usage) -> Report {
+    pub(super) fn report(
+        &self,
+        now: Moment,
+        ended: &Ended,
+        usage: Usage,
+        extensions: bool,
+    ) -> Report {
         let started = self.times.started.unwrap_or(now);
         let done = self.times.done.unwrap_or(now);
-        let extensions = now.since(done);
-        let overhead = Span { name: "extensionOverhead", start: done.epoch, duration: extensions };
+        let duration = now.since(done);
+        let overhead = Span { name: "extensionOverhead", start: done.epoch, duration };
         Report {
             request_id: self.event.request_id.as_str().into(),
             outcome: self.outcome(ended),
@@ -218,7 +224,7 @@ impl Job {
             init: usage.init,
             memory: usage.memory,
             peak_memory: usage.peak_memory,
-            spans: if extensions.is_zero() { Vec::new() } else { vec![overhead] },
+            spans: if extensions { vec![overhead] } else { Vec::new() },
             tracing: Some(self.tracing()),
         }
     }

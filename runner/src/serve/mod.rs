@@ -254,6 +254,13 @@ impl Environment {
         }
     }
 
+    /// The same, unfinished lines too: what is printed from now on belongs to something else.
+    fn settle(&mut self) {
+        for stream in &mut self.streams {
+            stream.settle(&mut self.telemetry);
+        }
+    }
+
     fn finish(&mut self) {
         for stream in &mut self.streams {
             stream.pump(&mut self.telemetry);

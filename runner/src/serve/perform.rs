@@ -135,7 +135,7 @@ impl Environment {
     }
 
     fn init_ended(&mut self, phase: Phase, failure: Option<&Failure>) {
-        self.drain();
+        self.settle();
         let said = self.init_error.clone().unwrap_or_else(|| "Runtime.Unknown".to_owned());
         let kind = failure.map(|failure| report::kind(failure).map_or(said, str::to_owned));
         let (outcome, init) = (Outcome::of(kind.as_deref()), self.kind());
@@ -150,7 +150,7 @@ impl Environment {
 
     /// What the runtime printed so far belongs before START.
     fn invocation_started(&mut self, id: &str) {
-        self.drain();
+        self.settle();
         let (now, version) = (self.now(), Arc::clone(&self.plan.version));
         let Some(job) = self.jobs.get_mut(id) else { return };
         if job.when == When::WithTail {
@@ -169,7 +169,7 @@ impl Environment {
     }
 
     fn finished(&mut self, id: &str, ended: &Ended) {
-        self.drain();
+        self.settle();
         let Some(job) = self.jobs.remove(id) else { return };
         let groups: Vec<_> = self.processes.values().copied().collect();
         let usage = Usage {
@@ -178,7 +178,9 @@ impl Environment {
             init: self.init_took.take(),
         };
         self.telemetry.tell(Fact::End(id.into()));
-        self.telemetry.tell(Fact::Report(job.report(self.now(), ended, usage)));
+        let extensions = !self.names.is_empty();
+        let report = job.report(self.now(), ended, usage, extensions);
+        self.telemetry.tell(Fact::Report(report));
         self.give(job);
     }
 
@@ -198,7 +200,7 @@ impl Environment {
 
     /// All processes are gone. If that was the last time, so is the environment.
     fn gone_down(&mut self) {
-        self.drain();
+        self.settle();
         self.streams.clear();
         self.processes.clear();
         self.down = self.stopping;
