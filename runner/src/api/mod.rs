@@ -115,6 +115,8 @@ async fn converse(stream: TcpStream, desk: Desk) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .max_buf_size(HEADER_BYTES)
+        // As Lambda's own server writes them: scripts look for them letter by letter.
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let _ = connection.await;
 }
