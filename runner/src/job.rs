@@ -24,6 +24,8 @@ pub struct Event {
     pub client_context: Option<Redacted<String>>,
     /// Cognito identity, JSON text on one line.
     pub identity: Option<Redacted<String>>,
+    /// Tenant, of functions that are isolated by tenant.
+    pub tenant: Option<String>,
 }
 
 /// An event that cannot be used. Exit code 65.
@@ -57,6 +59,7 @@ impl Event {
             trace_id: trace_id(now),
             client_context: context.client_context,
             identity: context.identity,
+            tenant: None,
         }
     }
 }

@@ -26,6 +26,14 @@ impl Environment for Process {
     fn get(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name)
     }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the process's environment"
+    )]
+    fn all(&self) -> Vec<(OsString, OsString)> {
+        std::env::vars_os().collect()
+    }
 }
 
 fn main() -> ExitCode {
@@ -57,6 +65,7 @@ fn execute(cli: Cli) -> Code {
     let settings = match cli.command {
         None => config::from_environment(&Process),
         Some(Command::Invoke(invoke)) => invoke.settings(&Process),
+        Some(Command::Serve(_)) => return Code::Internal,
         Some(Command::Unpack(arguments)) => return unpack(&arguments),
         Some(Command::Enter(_)) => return Code::Usage,
     };
@@ -92,8 +101,8 @@ fn runtime() -> Result<Runtime, RunError> {
 fn supervise(settings: config::Run) -> Result<Code, RunError> {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
-        let mut signals = Signals::install().map_err(RunError::SetUp)?;
-        run::run(settings, &Process, &mut signals).await
+        let signals = Signals::install().map_err(RunError::SetUp)?;
+        run::run(settings, &Process, signals).await
     });
     // Blocking work that was interrupted is not waited for.
     runtime.shutdown_background();

@@ -16,10 +16,21 @@ pub struct Order {
     pub event: Event,
     /// How the answer is wanted.
     pub wants: Wants,
-    /// The last 4 KiB of the invocation's log are wanted with the answer.
-    pub tail: bool,
+    /// When the answer is wanted.
+    pub when: When,
     /// Where the answer goes. An order that is dropped unanswered belonged to an environment that ended.
     pub reply: oneshot::Sender<Reply>,
+}
+
+/// When an answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// As soon as there is one.
+    Answered,
+    /// When the invocation is over, log and all.
+    Finished,
+    /// Then, with the last 4 KiB of its log.
+    WithTail,
 }
 
 /// How an answer is wanted.
@@ -54,6 +65,8 @@ pub struct Answer {
     pub payload: Payload,
     /// Is it an error? Lambda says `Unhandled` of every one.
     pub failed: bool,
+    /// What kind of error.
+    pub error_type: Option<String>,
     /// `Content-Type`, as the runtime sent it.
     pub content_type: Option<String>,
     /// The log's end, where it was wanted.

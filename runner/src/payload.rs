@@ -1,17 +1,9 @@
 //! A function's answer while we hold it: small ones in memory, large ones in an unnamed file, never
-//! both. Owns receiving a request body and writing it out again; knows nothing of what it says.
+//! both. Knows nothing of what it says; `api::receive` fills it.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper::header::HeaderMap;
-
-use crate::session::{Refusal, Upload};
 
 /// Answers up to this many bytes stay in memory.
 const IN_MEMORY: usize = 1 << 20;
@@ -21,6 +13,10 @@ pub struct Payload {
     body: Body,
     /// `Lambda-Runtime-Function-Error-Type`, normalised, where the runtime sent one.
     pub error_type: Option<String>,
+    /// `Content-Type`, where the runtime sent one.
+    pub content_type: Option<String>,
+    /// How many bytes there are, or were where they were passed on as they came.
+    pub length: u64,
 }
 
 /// The bytes of an answer.
@@ -39,7 +35,14 @@ impl fmt::Debug for Payload {
 
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { body: Body::Memory(bytes), error_type: None }
+        let length = bytes.len() as u64;
+        Self { body: Body::Memory(bytes), error_type: None, content_type: None, length }
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Vec::new().into()
     }
 }
 
@@ -60,7 +63,15 @@ impl Payload {
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Rewrites a payload that is in memory and says what it is now; larger ones stay as they are.
+    pub(crate) fn map_small(self, map: impl FnOnce(&[u8]) -> (Vec<u8>, &'static str)) -> Self {
+        let Body::Memory(bytes) = &self.body else { return self };
+        let (bytes, content_type) = map(bytes);
+        let content_type = Some(content_type.to_owned());
+        Self { content_type, error_type: self.error_type, ..bytes.into() }
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.body {
             Body::Memory(held) if held.len() + bytes.len() <= IN_MEMORY => {
                 held.extend_from_slice(bytes);
@@ -75,41 +86,6 @@ impl Payload {
         }
         Ok(())
     }
-}
-
-/// Takes a body to its end. With `trailers` its trailers may turn it into an error.
-pub(crate) async fn receive(
-    mut body: Incoming,
-    trailers: bool,
-) -> Result<Upload<Payload>, Refusal> {
-    let mut payload = Payload::from(Vec::new());
-    let mut failed = None;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::Truncated)?;
-        match frame.into_data() {
-            Ok(data) => payload.push(&data).map_err(|_| Refusal::Unkept)?,
-            Err(frame) => failed = frame.trailers_ref().filter(|_| trailers).and_then(stream_error),
-        }
-    }
-    Ok(failed.map_or(Upload::Complete(payload), |error| Upload::Broken(error.into())))
-}
-
-/// Reads a body and forgets it.
-pub(crate) async fn discard(mut body: Incoming) {
-    while let Some(Ok(_)) = body.frame().await {}
-}
-
-/// The error that a streamed answer ended in: `Lambda-Runtime-Function-Error-Body`, a JSON object
-/// in base64, or else the type alone.
-fn stream_error(trailers: &HeaderMap) -> Option<Vec<u8>> {
-    let kind = trailers.get("lambda-runtime-function-error-type")?;
-    let body = trailers.get("lambda-runtime-function-error-body");
-    let decoded = body.and_then(|body| BASE64.decode(body.as_bytes()).ok());
-    let kind = String::from_utf8_lossy(kind.as_bytes());
-    Some(
-        decoded
-            .unwrap_or_else(|| serde_json::json!({ "errorType": kind }).to_string().into_bytes()),
-    )
 }
 
 #[cfg(test)]
@@ -139,17 +115,6 @@ mod tests {
         payload.push(b"{}").unwrap();
         assert!(matches!(payload.body, Body::Memory(_)));
         assert_eq!(written(payload), b"{}");
-    }
-
-    #[test]
-    fn trailers_carry_the_error_of_a_broken_stream() {
-        let mut trailers = HeaderMap::new();
-        assert_eq!(stream_error(&trailers), None);
-        trailers.insert("lambda-runtime-function-error-type", "Runtime.X".parse().unwrap());
-        assert_eq!(stream_error(&trailers).unwrap(), br#"{"errorType":"Runtime.X"}"#);
-        let body = BASE64.encode(r#"{"errorMessage":"m"}"#);
-        trailers.insert("lambda-runtime-function-error-body", body.parse().unwrap());
-        assert_eq!(stream_error(&trailers).unwrap(), br#"{"errorMessage":"m"}"#);
     }
 
     #[test]

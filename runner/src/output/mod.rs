@@ -11,3 +11,9 @@ mod tail;
 pub use journal::Journal;
 pub use stream::{Origin, Sink, Stream};
 pub use tail::Tail;
+
+/// Writes one line of the supervisor's own while nothing runs yet that could be held up by it. A
+/// reader that went away is no reason to end a run.
+pub fn line(out: &mut impl std::io::Write, text: &str) {
+    let _ = out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush());
+}

@@ -105,6 +105,16 @@ impl Stream {
     }
 
     /// Passes on what is unfinished and stops reading; [`pump`](Self::pump) first, if what is still in the pipe
+    /// Passes on what has been written so far, an unfinished line with an end: what comes next belongs
+    /// to something else.
+    pub fn settle(&mut self, sink: &mut impl Sink) {
+        self.pump(sink);
+        let (source, origin) = (&self.source, self.origin);
+        if let Reader::Lines(lines) = &mut self.reader {
+            lines.end(&mut |bytes| sink.lines(source, origin, bytes));
+        }
+    }
+
     /// matters.
     pub fn close(&mut self, sink: &mut impl Sink) {
         self.pipe = None;

@@ -321,7 +321,7 @@ pub enum Input<P> {
 }
 
 /// Something to be done.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect<P> {
     /// Start this process.
     Start(Party),

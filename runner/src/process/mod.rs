@@ -3,20 +3,24 @@
 //! There is one waiter. Everything here runs on one thread, so that a child is noted before its end
 //! can be seen: a second waiter would lose exit statuses.
 
+mod exits;
+pub mod memory;
+
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+pub use exits::{Ended, Exits};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::prctl;
-use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 
 use crate::boot::environment::Variables;
 use crate::session::Exit;
@@ -34,6 +38,8 @@ pub struct Program {
     pub directory: PathBuf,
     /// User and group, where it is not to be ours.
     pub user: Option<User>,
+    /// Set to the number of the descriptor on which it may send framed log records.
+    pub log: Option<&'static str>,
 }
 
 /// Numeric user and group. Supplementary groups are dropped with them.
@@ -45,8 +51,21 @@ pub struct User {
     pub gid: u32,
 }
 
-/// A started program.
+/// A started program, and the reading ends of its pipes.
 #[derive(Debug)]
+pub struct Started {
+    /// Its processes.
+    pub group: Group,
+    /// What it prints.
+    pub stdout: OwnedFd,
+    /// What it prints to standard error.
+    pub stderr: OwnedFd,
+    /// Framed log records, where it was offered to send them.
+    pub log: Option<OwnedFd>,
+}
+
+/// The processes of a started program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Group {
     leader: Pid,
 }
@@ -63,8 +82,8 @@ pub fn prepare(image: bool) -> nix::Result<()> {
 }
 
 impl Program {
-    /// Starts it. Standard output and error come back as pipes.
-    pub fn start(&self) -> io::Result<(Group, OwnedFd, OwnedFd)> {
+    /// Starts it; its end will be told to `ended`.
+    pub fn start(&self, exits: &Exits, ended: &Ended) -> io::Result<Started> {
         let mut command = Command::new(&self.path);
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value.expose())));
         command.args(&self.arguments).current_dir(&self.directory).process_group(0);
@@ -72,12 +91,23 @@ impl Program {
         if let Some(user) = self.user {
             command.gid(user.gid).uid(user.uid);
         }
+        let log = self.log.map(|name| offer(&mut command, name)).transpose()?;
         let mut child = command.spawn()?;
         let pipes = child.stdout.take().zip(child.stderr.take());
         let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
-        let leader = Pid::from_raw(child.id().cast_signed());
-        Ok((Group { leader }, stdout.into(), stderr.into()))
+        let group = Group { leader: Pid::from_raw(child.id().cast_signed()) };
+        exits.expect(group, ended.clone());
+        let log = log.map(|(reading, _writing)| reading);
+        Ok(Started { group, stdout: stdout.into(), stderr: stderr.into(), log })
     }
+}
+
+/// A pipe whose writing end the next child inherits. No other is started while it is open here.
+fn offer(command: &mut Command, name: &str) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reading, writing) = pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&writing, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    command.env(name, writing.as_raw_fd().to_string());
+    Ok((reading, writing))
 }
 
 impl Group {
@@ -91,26 +121,6 @@ impl Group {
     /// Ends all of the group.
     pub fn kill(&self) {
         let _ = killpg(self.leader, Signal::SIGKILL);
-    }
-
-    /// Reaps whatever has ended, orphans too, and says how the group's leader ended if it is
-    /// among them.
-    pub fn reap(&self) -> Option<Exit> {
-        let mut ended = None;
-        while let Some((pid, exit)) = reap_one() {
-            if pid == self.leader {
-                ended = Some(exit);
-            }
-        }
-        ended
-    }
-
-    /// The largest resident set of the leader or of any process reaped so far, in bytes.
-    pub fn peak_memory(&self) -> u64 {
-        let reaped = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.leader)).unwrap_or_default();
-        (u64::try_from(reaped).unwrap_or(0).max(high_water(&status))) * 1024
     }
 }
 
@@ -150,22 +160,5 @@ fn reap_one() -> Option<(Pid, Exit)> {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return None,
         }
-    }
-}
-
-/// `VmHWM` of a `/proc/PID/status`, in KiB.
-fn high_water(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_high_water_mark_is_found() {
-        assert_eq!(high_water("Name:\tx\nVmHWM:\t   1234 kB\nVmRSS:\t 1 kB\n"), 1234);
-        assert_eq!(high_water(""), 0);
     }
 }
