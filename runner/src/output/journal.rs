@@ -2,8 +2,8 @@
 //! that a reader who does not read stops nobody but those who print. All environments share one journal.
 //!
 //! What waits is bounded by those who look at [`Journal::room`] before they read more of a child's pipe.
-//! The supervisor's own lines do not ask: they are few, and are lost only beyond a limit that takes hours of
-//! not being read; that is said.
+//! The supervisor's own lines do not ask: they are few, and are lost only beyond a limit that takes tens of
+//! thousands of unread invocations; that is said.
 
 use std::io::{self, Write};
 use std::mem;
@@ -19,7 +19,7 @@ use super::stream::Origin;
 /// When this much waits, children's pipes are not read.
 const ENOUGH: usize = 256 << 10;
 /// When this much waits, more is lost.
-const MOST: usize = 64 << 20;
+const MOST: usize = 16 << 20;
 /// Written in one go, so that room is seen soon.
 const SLICE: usize = 32 << 10;
 

@@ -104,7 +104,6 @@ impl Stream {
         }
     }
 
-    /// Passes on what is unfinished and stops reading; [`pump`](Self::pump) first, if what is still in the pipe
     /// Passes on what has been written so far, an unfinished line with an end: what comes next belongs
     /// to something else.
     pub fn settle(&mut self, sink: &mut impl Sink) {
@@ -115,7 +114,8 @@ impl Stream {
         }
     }
 
-    /// matters.
+    /// Passes on what is unfinished and stops reading; [`pump`](Self::pump) first, if what is still in
+    /// the pipe matters.
     pub fn close(&mut self, sink: &mut impl Sink) {
         self.pipe = None;
         let (source, origin) = (&self.source, self.origin);

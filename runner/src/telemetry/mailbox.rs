@@ -87,6 +87,7 @@ impl Mailbox {
         state.under_way = 0;
         state.buffer.drop_records(lost);
         if state.is_empty() {
+            state.flush = false;
             self.empty.notify_waiters();
         }
     }
