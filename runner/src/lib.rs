@@ -17,6 +17,7 @@ pub mod clock;
 pub mod code;
 pub mod config;
 pub mod fetch;
+pub mod front;
 pub mod function;
 pub mod image;
 pub mod job;
