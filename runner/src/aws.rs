@@ -6,12 +6,13 @@ mod presign;
 
 use std::collections::BTreeMap;
 
-use crate::telemetry::{Format, Level, Logging};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{FunctionConfiguration, PackageType};
+use aws_sdk_lambda::types::{
+    ApplicationLogLevel, FunctionConfiguration, PackageType, SystemLogLevel,
+};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 use ledger::Redacted;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use crate::causes::causes;
 use crate::function::name::FunctionName;
 use crate::function::{Function, Image, Location, Package};
+use crate::telemetry::{Format, Level, Logging};
 
 /// AWS did not describe a function that can be run.
 #[derive(Debug, Error)]
@@ -254,10 +256,10 @@ fn logging(configuration: &FunctionConfiguration) -> Logging {
     Logging {
         format: if json { Format::Json } else { Format::Text },
         application: level(
-            logging.application_log_level().map(|it| it.as_str()),
+            logging.application_log_level().map(ApplicationLogLevel::as_str),
             default.application,
         ),
-        system: level(logging.system_log_level().map(|it| it.as_str()), default.system),
+        system: level(logging.system_log_level().map(SystemLogLevel::as_str), default.system),
     }
 }
 

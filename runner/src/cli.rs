@@ -1,7 +1,7 @@
 //! The command line: what was typed, and its translation into settings. Nothing is opened here but a file with a secret.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -83,12 +83,6 @@ pub struct CodeOptions {
     registry_auth: Option<Secret>,
 }
 
-impl Default for CodeOptions {
-    fn default() -> Self {
-        Self { max_unpacked: Code::default().max_unpacked, connections: 4, registry_auth: None }
-    }
-}
-
 impl CodeOptions {
     /// The settings that they are.
     pub fn settings(&self) -> Result<Code, ConfigError> {
@@ -120,11 +114,14 @@ fn secret(
 #[derive(Debug, Args)]
 pub struct Invoke {
     /// A deployed function: name, partial or full ARN, with optional qualifier
-    #[arg(required_unless_present = "code", conflicts_with = "code")]
+    #[arg(required_unless_present_any = ["code", "watch"], conflicts_with = "code")]
     pub function: Option<String>,
     /// Its event: JSON text, @FILE, or - for standard input
     #[arg(long, value_name = "JSON|@FILE|-", default_value = "{}")]
     pub event: Secret,
+    /// Run the event again whenever something in this directory changes; it is the code, unless `--code` says otherwise
+    #[arg(long, value_name = "DIR", conflicts_with = "function")]
+    pub watch: Option<PathBuf>,
     #[command(flatten)]
     local: Local,
     #[command(flatten)]
@@ -165,23 +162,23 @@ pub struct Serve {
     command: Vec<OsString>,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 struct Local {
     /// Code that is not deployed: a zip file, a directory, a URL or `s3://BUCKET/KEY`
     #[arg(long, value_name = "ZIP|DIR|URL|S3", requires = "runtime", requires = "handler")]
     code: Option<String>,
     /// A layer's zip file; repeat for more, lowest first
-    #[arg(long = "layer", value_name = "ZIP", requires = "code")]
+    #[arg(long = "layer", value_name = "ZIP", conflicts_with = "function")]
     layers: Vec<PathBuf>,
     /// Runtime identifier, such as python3.13
-    #[arg(long, value_name = "ID", requires = "code")]
+    #[arg(long, value_name = "ID", conflicts_with = "function")]
     runtime: Option<String>,
     /// Handler, such as app.handler
-    #[arg(long, requires = "code")]
+    #[arg(long, conflicts_with = "function")]
     handler: Option<String>,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 struct Options {
     /// Variable for the function, over its own; repeat for more
     #[arg(long = "env", value_name = "KEY=VALUE")]
@@ -240,29 +237,15 @@ impl From<String> for Secret {
 
 impl Invoke {
     /// What these arguments, over the environment, mean.
-    pub fn settings(self, environment: &impl Environment) -> Result<Run, ConfigError> {
+    pub fn settings(mut self, environment: &impl Environment) -> Result<Run, ConfigError> {
+        let watched = self.watch.as_ref().map(|directory| directory.display().to_string());
+        self.local.code = self.local.code.or(watched);
         let source = source(self.function, self.local)?;
         run(source, event(self.event.0), self.options, &self.code, environment)
     }
 }
 
 impl Serve {
-    /// A program that is its own runtime's client, as AWS's emulator is started in AWS's images.
-    pub fn of_command(command: Vec<OsString>, port: u16) -> Self {
-        Self {
-            function: None,
-            port,
-            host: Some(Ipv4Addr::UNSPECIFIED.into()),
-            concurrency: 1,
-            queue: 1000,
-            cors: None,
-            local: Local::default(),
-            options: Options::default(),
-            code: CodeOptions::default(),
-            command,
-        }
-    }
-
     /// What these arguments, over the environment, mean.
     pub fn settings(self, environment: &impl Environment) -> Result<config::Serve, ConfigError> {
         let source = if self.command.is_empty() {

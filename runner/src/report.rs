@@ -29,9 +29,19 @@ pub fn answer(verdict: Verdict<Payload>, request_id: &str) -> Option<Answer> {
     Some(Answer { payload, failed, error_type, content_type, tail: None })
 }
 
+/// How the Logs API's `platform.fault` tells it.
+pub fn fault(failure: &Failure, request_id: &str) -> String {
+    let kind = kind(failure).unwrap_or("Runtime.Unknown");
+    format!("RequestId: {request_id} Error: {}\n{kind}", message(failure))
+}
+
 /// Lambda's error payload.
 fn error(failure: &Failure, request_id: &str) -> Payload {
-    let kind = kind(failure).unwrap_or("Runtime.Unknown");
+    let kind = match failure {
+        // What the report knows better, the caller is told as it always was (recorded on AWS).
+        Failure::Exited(Exit::OutOfMemory) => "Runtime.ExitError",
+        failure => kind(failure).unwrap_or("Runtime.Unknown"),
+    };
     // Lambda's own order of the two, and its exception: this message has no request.
     let text = match failure {
         Failure::Upload(Refusal::TooLarge(limit)) => {
@@ -71,7 +81,7 @@ fn message(failure: &Failure) -> String {
     match failure {
         Failure::Exited(Exit::Code(0)) => "Runtime exited without providing a reason".to_owned(),
         Failure::Exited(exit) => format!("Runtime exited with error: {}", how(*exit)),
-        Failure::Unstarted(problem) => problem.clone(),
+        Failure::Unstarted(problem) | Failure::ExtensionLaunch(problem) => problem.clone(),
         Failure::InitError => {
             "The runtime reported an init error that could not be read".to_owned()
         }
@@ -81,7 +91,6 @@ fn message(failure: &Failure) -> String {
         Failure::Upload(Refusal::ResponseMode) => "Invalid function response mode".to_owned(),
         Failure::Upload(Refusal::Truncated) => "The response was cut off before its end".to_owned(),
         Failure::Upload(_) => "The response could not be kept: is the disk full?".to_owned(),
-        Failure::ExtensionLaunch(problem) => problem.clone(),
         Failure::TooManyExtensions => "TooManyExtensions".to_owned(),
         Failure::ExtensionInit => "The extension reported that it could not start".to_owned(),
         Failure::ExtensionExit => "The extension reported that it could not go on".to_owned(),
@@ -150,7 +159,7 @@ mod tests {
                 "Runtime exited without providing a reason".to_owned(),
             ),
             (exited(Exit::Signal(9)), "Runtime.ExitError", exit("signal: killed")),
-            (exited(Exit::OutOfMemory), "Runtime.OutOfMemory", exit("signal: killed")),
+            (exited(Exit::OutOfMemory), "Runtime.ExitError", exit("signal: killed")),
             (
                 Failure::TimedOut(3_000),
                 "Sandbox.Timedout",

@@ -7,7 +7,9 @@ mod error;
 mod install;
 mod plan;
 mod prepare;
+mod serve;
 mod supervise;
+mod watch;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -16,6 +18,8 @@ use std::time::Duration;
 pub use error::RunError;
 use error::machine;
 use install::Job;
+pub use serve::serve;
+pub use watch::watch;
 
 use crate::clock::{Clock, millis};
 use crate::code::Code;

@@ -1,7 +1,7 @@
 //! From settings to a function whose files are in place. How it is run comes later.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -16,7 +16,7 @@ use crate::fetch::Renewal;
 use crate::function::name::FunctionName;
 use crate::function::runtime::{self, Family};
 use crate::function::{Function, Location, Package, local};
-use crate::place::Place;
+use crate::place::{self, Place};
 
 /// A function whose files are in place, and its event.
 pub(super) struct Prepared {
@@ -55,6 +55,9 @@ pub(super) async fn prepare(
         function.override_module(module);
     }
     let place = Place::choose()?;
+    if place.is_image() {
+        place::name_sandbox(Path::new("/etc/hosts"));
+    }
     let boot = if let Some(command) = command {
         Boot::Command(command)
     } else if let Some(image) = &function.image {

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use super::error::{RunError, machine};
 use super::plan;
@@ -22,6 +23,8 @@ use crate::signals::{Signals, Stop};
 pub(super) struct Supervisor {
     pub(super) common: Common,
     pub(super) stop: Arc<watch::Sender<bool>>,
+    /// Reaps for as long as this value lives: another supervisor has its own.
+    _reaper: JoinSet<()>,
 }
 
 impl Supervisor {
@@ -29,10 +32,11 @@ impl Supervisor {
     pub(super) fn begin(times: Times, child: tokio::signal::unix::Signal) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let exits = Exits::new();
-        tokio::spawn(reap(child, exits.clone()));
+        let mut reaper = JoinSet::new();
+        reaper.spawn(reap(child, exits.clone()));
         let journal = Journal::stderr()?;
         let common = Common { clock: times.clock, journal, exits, stop: stopped };
-        Ok(Self { common, stop: Arc::new(stop) })
+        Ok(Self { common, stop: Arc::new(stop), _reaper: reaper })
     }
 
     /// Ends whatever is left, and the log.
@@ -52,7 +56,7 @@ async fn reap(mut child: tokio::signal::unix::Signal, exits: Exits) {
 pub(super) async fn watch_stop(stop: &mut Stop, told: Arc<watch::Sender<bool>>) {
     stop.asked().await;
     told.send_replace(true);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Runs one event to its end. No reply: it was interrupted before it began.

@@ -177,6 +177,9 @@ impl Environment {
             peak_memory: memory::peak(&groups),
             init: self.init_took.take(),
         };
+        if let Ended::Failed(failure) = ended {
+            self.telemetry.tell(Fact::Fault(report::fault(failure, id)));
+        }
         self.telemetry.tell(Fact::End(id.into()));
         let extensions = !self.names.is_empty();
         let report = job.report(self.now(), ended, usage, extensions);
