@@ -103,7 +103,7 @@ fn serve_until_stopped(settings: config::Serve) -> Result<Code, RunError> {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let signals = Signals::install().map_err(RunError::SetUp)?;
-        run::serve(settings, &Process, signals).await
+        Box::pin(run::serve(settings, &Process, signals)).await
     });
     runtime.shutdown_background();
     ended
@@ -142,7 +142,7 @@ fn supervise(settings: config::Run) -> Result<Code, RunError> {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let signals = Signals::install().map_err(RunError::SetUp)?;
-        run::run(settings, &Process, signals).await
+        Box::pin(run::run(settings, &Process, signals)).await
     });
     // Blocking work that was interrupted is not waited for.
     runtime.shutdown_background();
