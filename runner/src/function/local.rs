@@ -44,6 +44,7 @@ pub fn of_command(
         runtime: "provided".to_owned(),
         handler: variable("AWS_LAMBDA_FUNCTION_HANDLER")
             .or_else(|| handler.map(str::to_owned))
+            .or_else(|| variable("_HANDLER"))
             .unwrap_or_default(),
     };
     let memory = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|text| text.parse().ok());
