@@ -6,6 +6,7 @@
 use hyper::Method;
 use hyper::header::HeaderMap;
 use serde_json::Value;
+use serde_json::error::Category;
 
 use super::{NoCall, allow, text};
 use crate::session::{ExtensionId, Subscribed};
@@ -109,25 +110,33 @@ pub(in crate::api) struct Registration {
     pub(in crate::api) events: Vec<Subscribed>,
 }
 
+const FORMAT: &str = "InvalidRequestFormat";
+
 /// Reads a registration's body. An empty list of events is one, and so is none (Go's clients).
 pub(in crate::api) fn register(name: String, body: &[u8]) -> Result<Registration, Fault> {
-    const FORMAT: &str = "InvalidRequestFormat";
     if name.is_empty() {
         return Err(Fault::new("Extension.InvalidExtensionName", "Empty extension name"));
     }
-    let json: Value =
-        serde_json::from_slice(body).map_err(|error| Fault::new(FORMAT, error.to_string()))?;
+    let json: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     if json.get("configurationKeys").is_some_and(|keys| !keys.is_null()) {
         let message = "configurationKeys are deprecated; use environment variables instead";
         return Err(Fault::new(FORMAT, message));
     }
     let events = match json.get("events") {
-        None | Some(Value::Null) if json.is_object() => Vec::new(),
+        None | Some(Value::Null) if json.is_object() || json.is_null() => Vec::new(),
         Some(Value::Array(events)) => events.clone(),
         _ => return Err(Fault::new(FORMAT, "expected an object with a list of `events`")),
     };
     let events = events.iter().map(event).collect::<Result<_, _>>()?;
     Ok(Registration { name, events })
+}
+
+/// What ends too early is said in Lambda's own words, for it is the one mistake that is made.
+fn unreadable(error: &serde_json::Error) -> Fault {
+    match error.classify() {
+        Category::Eof => Fault::new(FORMAT, "unexpected end of JSON input"),
+        Category::Io | Category::Syntax | Category::Data => Fault::new(FORMAT, error.to_string()),
+    }
 }
 
 fn event(value: &Value) -> Result<Subscribed, Fault> {
@@ -138,7 +147,7 @@ fn event(value: &Value) -> Result<Subscribed, Fault> {
             let message = format!("{other}: ErrorInvalidEventType");
             Err(Fault::new("Extension.InvalidEventType", message))
         }
-        None => Err(Fault::new("InvalidRequestFormat", "expected names of events")),
+        None => Err(Fault::new(FORMAT, "expected names of events")),
     }
 }
 
@@ -156,11 +165,12 @@ mod tests {
 
     #[test]
     fn a_registration_says_who_and_what() {
-        let table: [(&[u8], &[Subscribed]); 4] = [
+        let table: [(&[u8], &[Subscribed]); 5] = [
             (br#"{"events":["INVOKE","SHUTDOWN"]}"#, &[Subscribed::Invoke, Subscribed::Shutdown]),
             (br#"{"events":[]}"#, &[]),
             (br#"{"events":null}"#, &[]),
             (b"{}", &[]),
+            (b"null", &[]),
         ];
         for (body, events) in table {
             assert_eq!(register("a".into(), body).unwrap().events, events);
@@ -178,6 +188,9 @@ mod tests {
         assert_eq!(unknown.message, "FOO: ErrorInvalidEventType");
         for body in [&b""[..], b"[]", br#"{"events":{}}"#, br#"{"events":[1]}"#] {
             assert_eq!(refused("a", body).kind, "InvalidRequestFormat");
+        }
+        for body in [&b""[..], br#"{"events":"#] {
+            assert_eq!(refused("a", body).message, "unexpected end of JSON input");
         }
         let keys = refused("a", br#"{"events":[],"configurationKeys":["x"]}"#);
         assert!(keys.message.starts_with("configurationKeys are deprecated"));

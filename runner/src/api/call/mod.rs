@@ -8,7 +8,7 @@ use hyper::Method;
 use hyper::header::{HeaderMap, HeaderValue};
 
 pub(super) use extension::{ExtensionCall, Fault, Registration, register};
-pub(super) use runtime::{Mode, Upload};
+pub(super) use runtime::{Mode, Upload, error_type};
 
 use crate::session::{ExtensionId, Feed};
 
