@@ -9,11 +9,10 @@ use hyper::{Request, Response};
 use tokio::sync::{mpsc, oneshot};
 
 use super::answer::{self, Answer, Body};
-use super::call::{self, Call, ExtensionCall, Fault, Served};
-use super::leaving::Leaving;
+use super::call::{self, Call, Fault, Served};
 use super::{Facts, Message, receive};
 use crate::payload::Payload;
-use crate::session::{ExtensionId, Feed, Input, Kind, Refusal, Seat, Upload};
+use crate::session::{ExtensionId, Feed, Input, Kind, Seat};
 
 /// Largest body of a call that carries no answer of the function's.
 const SMALL: usize = 1 << 20;
@@ -41,11 +40,19 @@ impl Desk {
         let served = Served { extensions: self.facts.extensions, logs: !self.facts.concurrent };
         match call::parse(&parts.method, parts.uri.path(), &parts.headers, served) {
             Ok(Call::Ping) => answer::pong(),
-            Ok(Call::Next) => self.render(self.wait(Input::Next).await),
-            Ok(Call::Upload(upload)) => self.render(self.upload(upload, body).await),
-            Ok(Call::Extension(call)) => self.extension(call, body).await,
-            Ok(Call::Subscribe(feed, id)) => self.subscribe(feed, id, body).await,
             Ok(Call::Metadata(token)) => answer::metadata(token.as_deref(), &self.facts),
+            Ok(Call::Next) => self.render(self.wait(Input::Next).await),
+            Ok(Call::ExtensionNext(id)) => self.extension_next(id).await,
+            Ok(Call::Upload(upload)) => to_its_end(self.clone().upload(upload, body)).await,
+            Ok(Call::Register { name, account }) => {
+                to_its_end(self.clone().register(name, account, body)).await
+            }
+            Ok(Call::ExtensionFault { init, id }) => {
+                to_its_end(self.clone().extension_fault(init, id, body)).await
+            }
+            Ok(Call::Subscribe(feed, id)) => {
+                to_its_end(self.clone().subscribe(feed, id, body)).await
+            }
             Err(reason) => {
                 receive::discard(body).await;
                 answer::reject(reason)
@@ -61,34 +68,30 @@ impl Desk {
     /// any more it is not answered at all: a runtime takes any status but 200 for a fault of its own.
     async fn wait(&self, input: impl FnOnce(Seat) -> Input<Payload>) -> Answer {
         let seat = self.seat();
-        let leaving = Leaving::new(&self.calls, Input::Left(seat));
+        let mut leaving = Leaving { seat, calls: Some(self.calls.clone()) };
         match self.ask(seat, input(seat)).await {
             Answer::Closed => std::future::pending().await,
             answer => {
-                leaving.stayed();
+                leaving.calls = None;
                 answer
             }
         }
     }
 
-    async fn upload(&self, call: call::Upload, body: Incoming) -> Answer {
+    async fn upload(self, call: call::Upload, body: Incoming) -> Response<Body> {
         let seat = self.seat();
-        // Dropped in the middle (the connection broke), what may have begun still ends.
-        let cut = Upload::Refused(Refusal::Truncated);
-        let leaving = Leaving::new(&self.calls, Input::End { seat, upload: cut });
-        match self.begin(seat, &call).await {
+        let answer = match self.begin(seat, &call).await {
             Answer::Proceed(sink) => {
                 let limit = self.limit(call.kind, sink.is_some());
                 let upload = receive::receive(call, body, limit, sink).await;
-                leaving.stayed();
                 self.ask(seat, Input::End { seat, upload }).await
             }
             refused => {
-                leaving.stayed();
                 receive::discard(body).await;
                 refused
             }
-        }
+        };
+        self.render(answer)
     }
 
     async fn begin(&self, seat: Seat, call: &call::Upload) -> Answer {
@@ -105,36 +108,41 @@ impl Desk {
         }
     }
 
-    async fn extension(&self, call: ExtensionCall, body: Incoming) -> Response<Body> {
-        let account = matches!(call, ExtensionCall::Register { account: true, .. });
-        let body = receive::small(body, SMALL).await.unwrap_or_default();
-        match self.extended(call, &body).await {
-            Ok(answer) => answer::render(answer, &self.facts, account),
+    async fn extension_next(&self, id: Result<ExtensionId, Fault>) -> Response<Body> {
+        match id {
+            Ok(id) => self.render(self.wait(|seat| Input::ExtensionNext { seat, id }).await),
             Err(fault) => answer::fault(&fault),
         }
     }
 
-    async fn extended(&self, call: ExtensionCall, body: &[u8]) -> Result<Answer, Fault> {
+    async fn register(self, name: String, account: bool, body: Incoming) -> Response<Body> {
+        let body = receive::small(body, SMALL).await.unwrap_or_default();
+        let call::Registration { name, events } = match call::register(name, &body) {
+            Ok(registration) => registration,
+            Err(fault) => return answer::fault(&fault),
+        };
+        let (seat, id) = (self.seat(), ExtensionId(uuid::Uuid::new_v4().as_u128()));
+        let answer = self.ask(seat, Input::Register { seat, id, name, events }).await;
+        answer::render(answer, &self.facts, account)
+    }
+
+    async fn extension_fault(
+        self,
+        init: bool,
+        id: Result<ExtensionId, Fault>,
+        body: Incoming,
+    ) -> Response<Body> {
+        receive::discard(body).await;
+        let id = match id {
+            Ok(id) => id,
+            Err(fault) => return answer::fault(&fault),
+        };
         let seat = self.seat();
-        match call {
-            ExtensionCall::Register { name, .. } => {
-                let call::Registration { name, events } = call::register(name, body)?;
-                let id = ExtensionId(uuid::Uuid::new_v4().as_u128());
-                Ok(self.ask(seat, Input::Register { seat, id, name, events }).await)
-            }
-            ExtensionCall::Next(id) => {
-                let id = id?;
-                Ok(self.wait(|seat| Input::ExtensionNext { seat, id }).await)
-            }
-            ExtensionCall::Error { init, id } => {
-                let id = id?;
-                Ok(self.ask(seat, Input::ExtensionFault { seat, id, init }).await)
-            }
-        }
+        self.render(self.ask(seat, Input::ExtensionFault { seat, id, init }).await)
     }
 
     async fn subscribe(
-        &self,
+        self,
         feed: Feed,
         id: Result<ExtensionId, Fault>,
         body: Incoming,
@@ -163,5 +171,26 @@ impl Desk {
             return Answer::Closed;
         }
         answer.await.unwrap_or(Answer::Closed)
+    }
+}
+
+/// In a task of its own, which outlives the connection: what a client said counts, though it does not
+/// wait for the answer.
+async fn to_its_end(call: impl Future<Output = Response<Body>> + Send + 'static) -> Response<Body> {
+    tokio::spawn(call).await.unwrap_or_else(|_| answer::internal())
+}
+
+/// Tells the session when a parked client goes away.
+struct Leaving {
+    seat: Seat,
+    /// None once it has its answer.
+    calls: Option<mpsc::UnboundedSender<Message>>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(calls) = self.calls.take() {
+            let _ = calls.send(Message::new(Input::Left(self.seat)));
+        }
     }
 }

@@ -5,7 +5,6 @@ mod answer;
 mod call;
 mod desk;
 mod error;
-mod leaving;
 mod receive;
 
 #[cfg(test)]

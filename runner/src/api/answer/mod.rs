@@ -149,7 +149,8 @@ fn header(text: &str) -> Option<HeaderValue> {
     })
 }
 
-fn internal() -> Response<Body> {
+/// 500
+pub(super) fn internal() -> Response<Body> {
     error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
 }
 

@@ -8,29 +8,8 @@ use hyper::header::HeaderMap;
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::{NoCall, allow, text};
+use super::{Call, NoCall, allow, text};
 use crate::session::{ExtensionId, Subscribed};
-
-/// What an extension asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::api) enum ExtensionCall {
-    /// `POST /extension/register`; the rest is in the body.
-    Register {
-        /// `Lambda-Extension-Name`
-        name: String,
-        /// It wants to be told the account.
-        account: bool,
-    },
-    /// `GET /extension/event/next`
-    Next(Result<ExtensionId, Fault>),
-    /// `POST /extension/init/error`, `POST /extension/exit/error`
-    Error {
-        /// The former.
-        init: bool,
-        /// Who says so.
-        id: Result<ExtensionId, Fault>,
-    },
-}
 
 /// What is wrong with a call of an extension's, whatever state it is in. Always 403.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,26 +26,19 @@ impl Fault {
     }
 }
 
-pub(super) fn parse(
-    method: &Method,
-    route: &[&str],
-    headers: &HeaderMap,
-) -> Result<ExtensionCall, NoCall> {
+pub(super) fn parse(method: &Method, route: &[&str], headers: &HeaderMap) -> Result<Call, NoCall> {
     let post = |call| allow(method, &Method::POST, "POST", call);
+    let fails = |init| Call::ExtensionFault { init, id: faulty(headers) };
     match route {
-        ["extension", "register"] => post(ExtensionCall::Register {
+        ["extension", "register"] => post(Call::Register {
             name: text(headers, "lambda-extension-name").unwrap_or_default().to_owned(),
             account: wants_account(headers),
         }),
         ["extension", "event", "next"] => {
-            allow(method, &Method::GET, "GET", ExtensionCall::Next(identifier(headers)))
+            allow(method, &Method::GET, "GET", Call::ExtensionNext(identifier(headers)))
         }
-        ["extension", "init", "error"] => {
-            post(ExtensionCall::Error { init: true, id: faulty(headers) })
-        }
-        ["extension", "exit", "error"] => {
-            post(ExtensionCall::Error { init: false, id: faulty(headers) })
-        }
+        ["extension", "init", "error"] => post(fails(true)),
+        ["extension", "exit", "error"] => post(fails(false)),
         _ => Err(NoCall::UnknownPath),
     }
 }

@@ -190,6 +190,19 @@ async fn an_extension_says_that_it_fails() {
     }
 }
 
+/// It is about to exit, and may not wait for the answer.
+#[tokio::test]
+async fn what_an_extension_said_counts_though_it_is_gone() {
+    let headers = format!("{IDENTIFIER}Lambda-Extension-Function-Error-Type: X.Y\r\n");
+    for body in ["", "{}"] {
+        let mut server = Server::start().await;
+        let mut client = server.connect().await;
+        client.post("/2020-01-01/extension/exit/error", &headers, body).await;
+        drop(client);
+        assert!(matches!(server.asked().await.input, Input::ExtensionFault { init: false, .. }));
+    }
+}
+
 #[tokio::test]
 async fn a_subscription_is_put_to_the_session_as_it_came() {
     let mut server = Server::start().await;
