@@ -19,7 +19,9 @@ use crate::serve::pool::Made;
 /// Where the runtime is told to send framed log records.
 const LOG: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 /// Lambda's limit of a response, in bytes (developer guide, "Lambda quotas").
-pub(super) const LARGEST_RESPONSE: u64 = 6_291_556;
+const LARGEST_RESPONSE: u64 = 6_291_556;
+/// The same of one that is streamed.
+const LARGEST_STREAM: u64 = 200 << 20;
 
 /// Makes one more environment: its APIs listen before anything is started.
 pub(super) async fn environment(
@@ -41,6 +43,7 @@ pub(super) async fn environment(
         extensions: extensions.is_some(),
         concurrent: function.concurrency().is_some(),
         response_limit: prepared.strict.then_some(LARGEST_RESPONSE),
+        stream_limit: prepared.strict.then_some(LARGEST_STREAM),
     };
     let plan = plan(prepared, environment, &platform, extensions.unwrap_or_default(), times)?;
     Ok(Made { plan, calls: api.serve(facts) })

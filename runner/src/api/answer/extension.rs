@@ -29,13 +29,15 @@ pub(super) fn registered(id: ExtensionId, facts: &Facts, account: bool) -> Respo
 }
 
 pub(super) fn invoke(event: &Event, invocation: &Invocation) -> Response<Body> {
-    let body = json!({
+    let mut body = json!({
         "eventType": "INVOKE",
         "deadlineMs": invocation.deadline,
         "requestId": event.request_id,
         "invokedFunctionArn": event.function_arn,
-        "tracing": { "type": "X-Amzn-Trace-Id", "value": event.trace_id },
     });
+    if !event.trace_id.is_empty() {
+        body["tracing"] = json!({ "type": "X-Amzn-Trace-Id", "value": event.trace_id });
+    }
     let response = response(StatusCode::OK, "application/json", body.to_string().into());
     with(response, "lambda-extension-event-identifier", Uuid::new_v4())
 }
@@ -84,6 +86,8 @@ mod tests {
         let body: Value = serde_json::from_str(&seen(told).2).unwrap();
         assert_eq!((&body["eventType"], &body["deadlineMs"]), (&json!("INVOKE"), &json!(42)));
         assert_eq!(body["tracing"]["value"], json!(event.trace_id));
+        let untraced = Event { trace_id: String::new(), ..event };
+        assert!(!seen(invoke(&untraced, &invocation())).2.contains("tracing"));
         let body: Value = serde_json::from_str(&seen(shutdown(Reason::Timeout, 7)).2).unwrap();
         let expected = json!({
             "eventType": "SHUTDOWN", "shutdownReason": "timeout", "deadlineMs": 7,

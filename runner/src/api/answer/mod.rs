@@ -115,7 +115,7 @@ fn deliver(event: &Event, invocation: &Invocation) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert("lambda-runtime-deadline-ms", HeaderValue::from(invocation.deadline));
     for (name, value) in context(event, invocation) {
-        if let Some(value) = value.and_then(header) {
+        if let Some(value) = value.filter(|value| !value.is_empty()).and_then(header) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
@@ -145,11 +145,12 @@ fn context<'a>(
 fn header(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(text.as_bytes()).ok().or_else(|| {
         let json: serde_json::Value = serde_json::from_str(text).ok()?;
-        HeaderValue::from_str(&json.to_string()).ok()
+        HeaderValue::from_bytes(json.to_string().as_bytes()).ok()
     })
 }
 
-fn internal() -> Response<Body> {
+/// 500
+pub(super) fn internal() -> Response<Body> {
     error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
 }
 
@@ -197,14 +198,15 @@ pub(super) mod tests {
             extensions: true,
             concurrent: false,
             response_limit: None,
+            stream_limit: None,
         }
     }
 
-    pub(super) fn invocation() -> Invocation {
+    pub(in crate::api) fn invocation() -> Invocation {
         Invocation { id: "r".into(), nonce: "n".into(), limit: 1, deadline: 42 }
     }
 
-    pub(super) fn event(context: Context) -> Event {
+    pub(in crate::api) fn event(context: Context) -> Event {
         Event::new(Bytes::from_static(b"[]"), context, "arn", 0)
     }
 
@@ -228,19 +230,21 @@ pub(super) mod tests {
     #[test]
     fn an_event_carries_its_context_and_nothing_that_is_not_known() {
         let context = Context {
-            client_context: Some("{\n \"a\": 1 }".to_owned().into()),
+            client_context: Some("{\n \"a\": \"\u{e9}\" }".to_owned().into()),
             ..Context::default()
         };
-        let event = event(context);
+        let event = Event { trace_id: String::new(), ..event(context) };
         let response = render(Answer::Event(event.clone().into(), invocation()), &facts(), false);
         let header = |name: &str| {
-            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+            let value = response.headers().get(name);
+            value.map(|value| String::from_utf8(value.as_bytes().to_vec()).unwrap())
         };
         assert_eq!(header("content-type").unwrap(), "application/json");
         assert_eq!(header("Lambda-Runtime-Deadline-Ms").unwrap(), "42");
         assert_eq!(header("Lambda-Runtime-Invocation-Id").unwrap(), "n");
         assert_eq!(header("Lambda-Runtime-Aws-Request-Id").unwrap(), event.request_id);
-        assert_eq!(header("Lambda-Runtime-Client-Context").unwrap(), r#"{"a":1}"#);
+        assert_eq!(header("Lambda-Runtime-Client-Context").unwrap(), "{\"a\":\"\u{e9}\"}");
+        assert_eq!(header("Lambda-Runtime-Trace-Id"), None);
         assert_eq!(header("Lambda-Runtime-Cognito-Identity"), None);
         assert_eq!(header("Lambda-Runtime-Aws-Tenant-Id"), None);
     }

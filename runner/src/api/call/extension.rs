@@ -6,30 +6,10 @@
 use hyper::Method;
 use hyper::header::HeaderMap;
 use serde_json::Value;
+use serde_json::error::Category;
 
-use super::{NoCall, allow, text};
+use super::{Call, NoCall, allow, text};
 use crate::session::{ExtensionId, Subscribed};
-
-/// What an extension asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::api) enum ExtensionCall {
-    /// `POST /extension/register`; the rest is in the body.
-    Register {
-        /// `Lambda-Extension-Name`
-        name: String,
-        /// It wants to be told the account.
-        account: bool,
-    },
-    /// `GET /extension/event/next`
-    Next(Result<ExtensionId, Fault>),
-    /// `POST /extension/init/error`, `POST /extension/exit/error`
-    Error {
-        /// The former.
-        init: bool,
-        /// Who says so.
-        id: Result<ExtensionId, Fault>,
-    },
-}
 
 /// What is wrong with a call of an extension's, whatever state it is in. Always 403.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,26 +26,19 @@ impl Fault {
     }
 }
 
-pub(super) fn parse(
-    method: &Method,
-    route: &[&str],
-    headers: &HeaderMap,
-) -> Result<ExtensionCall, NoCall> {
+pub(super) fn parse(method: &Method, route: &[&str], headers: &HeaderMap) -> Result<Call, NoCall> {
     let post = |call| allow(method, &Method::POST, "POST", call);
+    let fails = |init| Call::ExtensionFault { init, id: faulty(headers) };
     match route {
-        ["extension", "register"] => post(ExtensionCall::Register {
+        ["extension", "register"] => post(Call::Register {
             name: text(headers, "lambda-extension-name").unwrap_or_default().to_owned(),
             account: wants_account(headers),
         }),
         ["extension", "event", "next"] => {
-            allow(method, &Method::GET, "GET", ExtensionCall::Next(identifier(headers)))
+            allow(method, &Method::GET, "GET", Call::ExtensionNext(identifier(headers)))
         }
-        ["extension", "init", "error"] => {
-            post(ExtensionCall::Error { init: true, id: faulty(headers) })
-        }
-        ["extension", "exit", "error"] => {
-            post(ExtensionCall::Error { init: false, id: faulty(headers) })
-        }
+        ["extension", "init", "error"] => post(fails(true)),
+        ["extension", "exit", "error"] => post(fails(false)),
         _ => Err(NoCall::UnknownPath),
     }
 }
@@ -109,25 +82,33 @@ pub(in crate::api) struct Registration {
     pub(in crate::api) events: Vec<Subscribed>,
 }
 
+const FORMAT: &str = "InvalidRequestFormat";
+
 /// Reads a registration's body. An empty list of events is one, and so is none (Go's clients).
 pub(in crate::api) fn register(name: String, body: &[u8]) -> Result<Registration, Fault> {
-    const FORMAT: &str = "InvalidRequestFormat";
     if name.is_empty() {
         return Err(Fault::new("Extension.InvalidExtensionName", "Empty extension name"));
     }
-    let json: Value =
-        serde_json::from_slice(body).map_err(|error| Fault::new(FORMAT, error.to_string()))?;
+    let json: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     if json.get("configurationKeys").is_some_and(|keys| !keys.is_null()) {
         let message = "configurationKeys are deprecated; use environment variables instead";
         return Err(Fault::new(FORMAT, message));
     }
     let events = match json.get("events") {
-        None | Some(Value::Null) if json.is_object() => Vec::new(),
+        None | Some(Value::Null) if json.is_object() || json.is_null() => Vec::new(),
         Some(Value::Array(events)) => events.clone(),
         _ => return Err(Fault::new(FORMAT, "expected an object with a list of `events`")),
     };
     let events = events.iter().map(event).collect::<Result<_, _>>()?;
     Ok(Registration { name, events })
+}
+
+/// What ends too early is said in Lambda's own words, for it is the one mistake that is made.
+fn unreadable(error: &serde_json::Error) -> Fault {
+    match error.classify() {
+        Category::Eof => Fault::new(FORMAT, "unexpected end of JSON input"),
+        Category::Io | Category::Syntax | Category::Data => Fault::new(FORMAT, error.to_string()),
+    }
 }
 
 fn event(value: &Value) -> Result<Subscribed, Fault> {
@@ -138,7 +119,7 @@ fn event(value: &Value) -> Result<Subscribed, Fault> {
             let message = format!("{other}: ErrorInvalidEventType");
             Err(Fault::new("Extension.InvalidEventType", message))
         }
-        None => Err(Fault::new("InvalidRequestFormat", "expected names of events")),
+        None => Err(Fault::new(FORMAT, "expected names of events")),
     }
 }
 
@@ -156,11 +137,12 @@ mod tests {
 
     #[test]
     fn a_registration_says_who_and_what() {
-        let table: [(&[u8], &[Subscribed]); 4] = [
+        let table: [(&[u8], &[Subscribed]); 5] = [
             (br#"{"events":["INVOKE","SHUTDOWN"]}"#, &[Subscribed::Invoke, Subscribed::Shutdown]),
             (br#"{"events":[]}"#, &[]),
             (br#"{"events":null}"#, &[]),
             (b"{}", &[]),
+            (b"null", &[]),
         ];
         for (body, events) in table {
             assert_eq!(register("a".into(), body).unwrap().events, events);
@@ -178,6 +160,9 @@ mod tests {
         assert_eq!(unknown.message, "FOO: ErrorInvalidEventType");
         for body in [&b""[..], b"[]", br#"{"events":{}}"#, br#"{"events":[1]}"#] {
             assert_eq!(refused("a", body).kind, "InvalidRequestFormat");
+        }
+        for body in [&b""[..], br#"{"events":"#] {
+            assert_eq!(refused("a", body).message, "unexpected end of JSON input");
         }
         let keys = refused("a", br#"{"events":[],"configurationKeys":["x"]}"#);
         assert!(keys.message.starts_with("configurationKeys are deprecated"));

@@ -7,8 +7,8 @@ mod runtime;
 use hyper::Method;
 use hyper::header::{HeaderMap, HeaderValue};
 
-pub(super) use extension::{ExtensionCall, Fault, Registration, register};
-pub(super) use runtime::{Mode, Upload};
+pub(super) use extension::{Fault, Registration, register};
+pub(super) use runtime::{Mode, Upload, error_type};
 
 use crate::session::{ExtensionId, Feed};
 
@@ -21,8 +21,22 @@ pub(super) enum Call {
     Next,
     /// One of the three POSTs that carry an answer.
     Upload(Upload),
-    /// One of the Extensions API's.
-    Extension(ExtensionCall),
+    /// `POST /2020-01-01/extension/register`; the rest is in the body.
+    Register {
+        /// `Lambda-Extension-Name`
+        name: String,
+        /// It wants to be told the account.
+        account: bool,
+    },
+    /// `GET /2020-01-01/extension/event/next`
+    ExtensionNext(Result<ExtensionId, Fault>),
+    /// `POST /2020-01-01/extension/init/error`, `POST …/exit/error`
+    ExtensionFault {
+        /// The former.
+        init: bool,
+        /// Who says so.
+        id: Result<ExtensionId, Fault>,
+    },
     /// `PUT /2022-07-01/telemetry`, `PUT /2020-08-15/logs`
     Subscribe(Feed, Result<ExtensionId, Fault>),
     /// `GET /2026-01-15/metadata/execution-environment`, with what proves that it may be asked.
@@ -64,7 +78,7 @@ pub(super) fn parse(
         ("2020-01-01" | "2020-08-15" | "2022-07-01", _) if !served.extensions => {
             Err(NoCall::Disabled)
         }
-        ("2020-01-01", route) => extension::parse(method, route, headers).map(Call::Extension),
+        ("2020-01-01", route) => extension::parse(method, route, headers),
         ("2020-08-15", ["logs"]) if served.logs => subscribe(method, Feed::Logs, headers),
         ("2022-07-01", ["telemetry"]) => subscribe(method, Feed::Telemetry, headers),
         ("2026-01-15", ["metadata", "execution-environment"]) => {

@@ -26,6 +26,14 @@ pub(in crate::api) struct Upload {
     pub(in crate::api) content_type: Option<String>,
 }
 
+impl Upload {
+    /// What comes piece by piece, if it does.
+    pub(in crate::api) fn streaming(&self) -> Option<String> {
+        let content_type = self.content_type.as_deref().unwrap_or("application/octet-stream");
+        (self.mode == Mode::Streaming).then(|| content_type.to_owned())
+    }
+}
+
 /// `Lambda-Runtime-Function-Response-Mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum Mode {
@@ -58,15 +66,22 @@ fn upload(kind: Kind, id: Option<&str>, headers: &HeaderMap) -> Upload {
     Upload {
         kind,
         id: id.map(|id| percent_decode_str(id).decode_utf8_lossy().into_owned()),
-        nonce: text(headers, "lambda-runtime-invocation-id").map(str::to_owned),
+        nonce: nonce(headers),
         mode,
         error_type,
         content_type: text(headers, "content-type").map(str::to_owned),
     }
 }
 
-/// Only Lambda's own vocabulary is kept: `Runtime.` or `Function.` and a capitalised word.
-fn error_type(headers: &HeaderMap) -> String {
+/// What is there is compared, whatever it is; an empty one is none.
+fn nonce(headers: &HeaderMap) -> Option<String> {
+    let found = headers.get("lambda-runtime-invocation-id").filter(|nonce| !nonce.is_empty())?;
+    Some(String::from_utf8_lossy(found.as_bytes()).into_owned())
+}
+
+/// `Lambda-Runtime-Function-Error-Type`, of a request's headers or of its trailers. Only Lambda's own
+/// vocabulary is kept: `Runtime.` or `Function.` and a capitalised word.
+pub(in crate::api) fn error_type(headers: &HeaderMap) -> String {
     let found = text(headers, "lambda-runtime-function-error-type").unwrap_or_default();
     match found.split_once('.') {
         Some(("Runtime" | "Function", word)) if is_capitalised(word) => found.to_owned(),
@@ -121,8 +136,23 @@ mod tests {
 
     #[test]
     fn the_invocation_id_is_echoed() {
-        let upload = sent(&RESPONSE, "lambda-runtime-invocation-id", "n");
-        assert_eq!(upload.nonce.as_deref(), Some("n"));
+        let nonce = |value| sent(&RESPONSE, "lambda-runtime-invocation-id", value).nonce;
+        assert_eq!(nonce("n").as_deref(), Some("n"));
+        assert_eq!(nonce("\u{e9}").as_deref(), Some("\u{e9}"));
+        assert_eq!(nonce(""), None);
+    }
+
+    #[test]
+    fn what_comes_piece_by_piece_says_what_it_is() {
+        let mode = ("lambda-runtime-function-response-mode", "streaming");
+        assert_eq!(
+            sent(&RESPONSE, mode.0, mode.1).streaming().unwrap(),
+            "application/octet-stream"
+        );
+        assert_eq!(sent(&RESPONSE, mode.0, "Streaming").streaming(), None);
+        let error = ["runtime", "invocation", "a", "error"];
+        assert_eq!(sent(&error, mode.0, mode.1).streaming(), None);
+        assert_eq!(sent(&RESPONSE, "content-type", "text/plain").streaming(), None);
     }
 
     #[test]

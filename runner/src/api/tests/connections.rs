@@ -1,0 +1,154 @@
+//! How clients connect: once or for each call, patiently, with large headers, and how they leave.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use hyper::rt::{Sleep, Timer};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+use crate::api::answer::tests::{event, invocation};
+use crate::api::http;
+use crate::config::Context;
+use crate::session::Seat;
+
+fn an_event() -> Answer {
+    Answer::Event(event(Context::default()).into(), invocation())
+}
+
+async fn cycle(server: &mut Server, client: &mut Client) {
+    client.get(NEXT, "").await;
+    server.answer(an_event()).await;
+    assert_eq!(client.response().await.status, 200);
+    client.post(RESPONSE, "", "{}").await;
+    assert_eq!(bytes(server.uploaded().await), b"{}");
+    assert_eq!(client.response().await.status, 202);
+}
+
+#[tokio::test]
+async fn one_connection_serves_for_thousands_of_invocations() {
+    let mut server = Server::start().await;
+    let mut client = server.connect().await;
+    for _ in 0..2000 {
+        cycle(&mut server, &mut client).await;
+    }
+}
+
+#[tokio::test]
+async fn each_call_may_have_a_connection_of_its_own() {
+    let mut server = Server::start().await;
+    for _ in 0..200 {
+        let mut client = server.connect().await;
+        client.get(NEXT, "Connection: close\r\n").await;
+        server.answer(an_event()).await;
+        assert_eq!(client.response().await.status, 200);
+        let mut rest = Vec::new();
+        assert_eq!(soon("the end", client.0.read_to_end(&mut rest)).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_answered_call_leaves_no_word() {
+    let mut server = Server::start().await;
+    let mut client = server.connect().await;
+    cycle(&mut server, &mut client).await;
+    client.get("/2018-06-01/ping", "").await;
+    client.response().await;
+    assert!(server.is_quiet());
+}
+
+#[tokio::test]
+async fn the_session_learns_when_a_parked_client_goes_away() {
+    let id = "Lambda-Extension-Identifier: 00000000-0000-0000-0000-00000000000a\r\n";
+    for (path, headers) in [(NEXT, ""), ("/2020-01-01/extension/event/next", id)] {
+        let mut server = Server::start().await;
+        let mut client = server.connect().await;
+        client.get(path, headers).await;
+        let parked = server.asked().await;
+        let seat = parked.reply.as_ref().unwrap().0;
+        drop(client);
+        assert!(matches!(server.asked().await.input, Input::Left(left) if left == seat));
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_decides_any_more_a_parked_call_stays_parked() {
+    let mut server = Server::start().await;
+    let (mut parked, mut other) = (server.connect().await, server.connect().await);
+    parked.get(NEXT, "").await;
+    other.post(INIT_ERROR, "", "").await;
+    drop((server.asked().await, server.asked().await));
+    assert_eq!(other.response().await.error().1, "InternalServerError");
+    assert!(parked.0.read_u8().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_header_may_be_as_large_as_lambdas_but_not_endless() {
+    let mut server = Server::start().await;
+    let mut client = server.connect().await;
+    let cause =
+        |length| format!("Lambda-Runtime-Function-XRay-Error-Cause: {}\r\n", "x".repeat(length));
+    client.post(ERROR, &cause(1 << 20), "{}").await;
+    assert_eq!(bytes(server.uploaded().await), b"{}");
+    assert_eq!(client.response().await.status, 202);
+    client.post(ERROR, &cause(2 << 20), "{}").await;
+    assert_eq!(client.response().await.status, 431);
+}
+
+#[tokio::test]
+async fn seats_are_told_apart() {
+    let mut server = Server::start().await;
+    let mut clients = [server.connect().await, server.connect().await];
+    let mut seats: Vec<Seat> = Vec::new();
+    for client in &mut clients {
+        client.get(NEXT, "").await;
+        seats.push(server.asked().await.reply.unwrap().0);
+    }
+    assert_ne!(seats[0], seats[1]);
+}
+
+/// A clock that counts how often it is asked to call back.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl Timer for Counting {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(Instant::now())
+    }
+
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(Never)
+    }
+}
+
+struct Never;
+
+impl Sleep for Never {}
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_hurried() {
+    let clock = Counting::default();
+    let service =
+        service_fn(|_| async { Ok::<_, std::convert::Infallible>(crate::api::answer::pong()) });
+    let (mut client, stream) = tokio::io::duplex(1 << 10);
+    let connection = http().timer(clock.clone()).serve_connection(TokioIo::new(stream), service);
+    tokio::spawn(connection);
+    client.write_all(b"GET /2018-06-01/ping HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    soon("an answer", client.read_exact(&mut answer)).await.unwrap();
+    assert_eq!((&answer, clock.0.load(Ordering::Relaxed)), (b"HTTP/1.1 200", 0));
+}
