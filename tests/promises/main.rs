@@ -20,3 +20,4 @@ mod process;
 mod runtime_api;
 mod settings;
 mod unpack;
+mod watch;
