@@ -114,6 +114,8 @@ async fn converse(stream: TcpStream, desk: Desk) {
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A runtime keeps its connection while the function works, for hours if need be.
+        .header_read_timeout(None)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let _ = connection.await;
