@@ -18,5 +18,6 @@ mod languages;
 mod packers;
 mod process;
 mod runtime_api;
+mod serve;
 mod settings;
 mod unpack;
