@@ -60,8 +60,8 @@ pub struct Facts {
 pub struct Message {
     /// What the session is asked.
     pub input: Input<Payload>,
-    /// What a subscription says, beside that it is one.
-    pub subscription: Option<Vec<u8>>,
+    /// What a subscription says, beside that it is one; of what type a stream is.
+    pub detail: Option<Vec<u8>>,
     /// Where the answer goes; none where nobody waits for one.
     pub reply: Option<(Seat, oneshot::Sender<Answer>)>,
 }
@@ -117,6 +117,8 @@ async fn converse(stream: TcpStream, desk: Desk) {
         // A runtime keeps its connection while the function works, for hours if need be.
         .header_read_timeout(None)
         .max_buf_size(HEADER_BYTES)
+        // As Lambda's own server writes them: scripts look for them letter by letter.
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let _ = connection.await;
 }
@@ -161,7 +163,7 @@ impl Desk {
     async fn upload(&self, call: call::Upload, body: Incoming) -> Answer {
         let (seat, kind, id) = (self.seat(), call.kind, call.id.clone());
         let begin = Input::Begin { seat, id, nonce: call.nonce.clone(), kind };
-        match self.ask(seat, begin).await {
+        match self.put(seat, begin, stream_type(&call)).await {
             Answer::Proceed(sink) => {
                 // Dropped in the middle (the connection broke), the upload still ends.
                 let mut ending = Ending { seat, calls: Some(self.calls.clone()) };
@@ -236,19 +238,21 @@ impl Desk {
         self.put(seat, input, None).await
     }
 
-    async fn put(
-        &self,
-        seat: Seat,
-        input: Input<Payload>,
-        subscription: Option<Vec<u8>>,
-    ) -> Answer {
+    async fn put(&self, seat: Seat, input: Input<Payload>, detail: Option<Vec<u8>>) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let message = Message { input, subscription, reply: Some((seat, reply)) };
+        let message = Message { input, detail, reply: Some((seat, reply)) };
         if self.calls.send(message).is_err() {
             return Answer::Closed;
         }
         answer.await.unwrap_or(Answer::Closed)
     }
+}
+
+/// What a streamed response is; none if it is not streamed.
+fn stream_type(call: &call::Upload) -> Option<Vec<u8>> {
+    let streaming = call.kind == Kind::Response && call.mode == call::Mode::Streaming;
+    let kind = call.content_type.as_deref().unwrap_or("application/octet-stream");
+    streaming.then(|| kind.as_bytes().to_vec())
 }
 
 /// Tells the session when a parked connection goes away.
@@ -260,7 +264,7 @@ struct Leaving {
 impl Drop for Leaving {
     fn drop(&mut self) {
         let input = Input::Left(self.seat);
-        let _ = self.calls.send(Message { input, subscription: None, reply: None });
+        let _ = self.calls.send(Message { input, detail: None, reply: None });
     }
 }
 
@@ -275,7 +279,7 @@ impl Drop for Ending {
         if let Some(calls) = self.calls.take() {
             let upload = Upload::Refused(crate::session::Refusal::Truncated);
             let input = Input::End { seat: self.seat, upload };
-            let _ = calls.send(Message { input, subscription: None, reply: None });
+            let _ = calls.send(Message { input, detail: None, reply: None });
         }
     }
 }
