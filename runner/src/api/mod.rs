@@ -128,5 +128,7 @@ async fn converse(stream: TcpStream, desk: Desk) {
 fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.header_read_timeout(None).max_header_size(HEADER_BYTES).max_buf_size(HEADER_BYTES);
+    // As Lambda's own server writes them: scripts look for them letter by letter.
+    http.title_case_headers(true);
     http
 }
