@@ -20,6 +20,8 @@ use super::stream::Origin;
 const ENOUGH: usize = 256 << 10;
 /// When this much waits, more is lost.
 const MOST: usize = 16 << 20;
+/// How long the writer lets lines gather: waking it for each costs more than writing them.
+const GATHER: Duration = Duration::from_millis(1);
 /// Written in one go, so that room is seen soon.
 const SLICE: usize = 32 << 10;
 
@@ -33,6 +35,8 @@ struct Shared {
     /// How much waits or is being written.
     load: AtomicUsize,
     work: Condvar,
+    /// The writer is not to let lines gather.
+    hurry: Condvar,
     done: Condvar,
     room: Notify,
 }
@@ -106,6 +110,7 @@ impl Journal {
         let mut state = self.0.lock();
         state.closed = true;
         self.0.work.notify_all();
+        self.0.hurry.notify_all();
         while self.0.load.load(Ordering::Acquire) > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -162,9 +167,17 @@ impl Shared {
             }
             state.idle = true;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if !state.closed && state.waiting.len() < SLICE {
+                state = self.gather(state);
+            }
         }
         mem::swap(batch, &mut state.waiting);
         true
+    }
+
+    fn gather<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let waited = self.hurry.wait_timeout(state, GATHER);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn written(&self, count: usize) {
@@ -174,8 +187,9 @@ impl Shared {
         }
         if before == count {
             // The lock: whoever looked at the load is by now waiting to be told.
-            drop(self.lock());
-            self.done.notify_all();
+            if self.lock().closed {
+                self.done.notify_all();
+            }
         }
     }
 }

@@ -117,6 +117,11 @@ impl Job {
         Some(sender)
     }
 
+    /// How long it has been running.
+    pub(super) fn age(&self) -> Duration {
+        self.times.started.map_or(Duration::ZERO, |started| started.instant.elapsed())
+    }
+
     /// There is an answer.
     pub(super) fn answered(&mut self, now: Moment, verdict: Verdict<Payload>) {
         self.times.answered = Some(now);

@@ -88,6 +88,8 @@ struct Environment {
     /// How long making ready took, until a report has told it.
     init_took: Option<Duration>,
     init_error: Option<String>,
+    /// The most memory used so far, in bytes, and when that was looked up.
+    peak: Option<(u64, Instant)>,
     /// Room for orders that the pool has been told of.
     offered: usize,
     offers: mpsc::UnboundedSender<usize>,
@@ -158,6 +160,7 @@ impl Environment {
             init_began,
             init_took: None,
             init_error: None,
+            peak: None,
             offered: 0,
             offers: offers.sender,
             index: offers.index,

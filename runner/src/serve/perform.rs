@@ -1,7 +1,7 @@
 //! What each effect of the session leads to.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Environment;
 use super::job::{Job, Usage};
@@ -18,6 +18,11 @@ use crate::telemetry::record::{
 
 /// How long subscribers have for what is on its way to them when the environment ends.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// For so long memory that was looked up is taken for what it is now,
+const FRESH: Duration = Duration::from_millis(50);
+/// after invocations no longer than this.
+const SHORT: Duration = Duration::from_millis(5);
 
 impl Environment {
     pub(super) fn perform(&mut self, effect: Effect<Payload>) {
@@ -171,10 +176,9 @@ impl Environment {
     fn finished(&mut self, id: &str, ended: &Ended) {
         self.settle();
         let Some(job) = self.jobs.remove(id) else { return };
-        let groups: Vec<_> = self.processes.values().copied().collect();
         let usage = Usage {
             memory: self.plan.memory,
-            peak_memory: memory::peak(&groups),
+            peak_memory: self.peak(job.age()),
             init: self.init_took.take(),
         };
         if let Ended::Failed(failure) = ended {
@@ -185,6 +189,17 @@ impl Environment {
         let report = job.report(self.now(), ended, usage, extensions);
         self.telemetry.tell(Fact::Report(report));
         self.give(job);
+    }
+
+    /// The most memory used so far. Looking it up takes as long as a small invocation: after one that
+    /// was short it is not looked up again and again.
+    fn peak(&mut self, age: Duration) -> u64 {
+        let fresh = self.peak.filter(|(_, at)| at.elapsed() < FRESH && age < SHORT);
+        let (peak, _) = *self.peak.insert(fresh.unwrap_or_else(|| {
+            let groups: Vec<_> = self.processes.values().copied().collect();
+            (memory::peak(&groups), Instant::now())
+        }));
+        peak
     }
 
     fn give(&mut self, job: Job) {
@@ -206,6 +221,7 @@ impl Environment {
         self.settle();
         self.streams.clear();
         self.processes.clear();
+        self.peak = None;
         self.down = self.stopping;
     }
 }
