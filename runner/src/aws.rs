@@ -10,7 +10,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{FunctionConfiguration, PackageType};
+use aws_sdk_lambda::types::{
+    ApplicationLogLevel, FunctionConfiguration, PackageType, SystemLogLevel,
+};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 use ledger::Redacted;
@@ -19,6 +21,7 @@ use thiserror::Error;
 use crate::causes::causes;
 use crate::function::name::FunctionName;
 use crate::function::{Function, Image, Location, Package};
+use crate::telemetry::{Format, Level, Logging};
 
 /// AWS did not describe a function that can be run.
 #[derive(Debug, Error)]
@@ -218,7 +221,7 @@ fn described(
 ) -> Result<Function, String> {
     let arn = configuration.function_arn().unwrap_or_default().to_owned();
     let name = configuration.function_name().unwrap_or_default().to_owned();
-    let logging = configuration.logging_config().and_then(|logging| logging.log_group());
+    let group = configuration.logging_config().and_then(|logging| logging.log_group());
     let layers = configuration.layers().iter().filter_map(|layer| layer.arn());
     Ok(Function {
         version: configuration.version().unwrap_or("$LATEST").to_owned(),
@@ -228,7 +231,8 @@ fn described(
             .and_then(|size| u32::try_from(size).ok())
             .unwrap_or(128),
         region: arn.split(':').nth(3).unwrap_or_default().to_owned(),
-        log_group: logging.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
+        log_group: group.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
+        logging: logging(configuration),
         variables: variables(configuration)?,
         code: Package {
             sha256: configuration.code_sha256().map(str::to_owned),
@@ -241,6 +245,22 @@ fn described(
         arn,
         name,
     })
+}
+
+/// How its log is written; what is not said is as Lambda has it.
+fn logging(configuration: &FunctionConfiguration) -> Logging {
+    let default = Logging::default();
+    let Some(logging) = configuration.logging_config() else { return default };
+    let json = logging.log_format().is_some_and(|format| format.as_str() == "JSON");
+    let level = |name: Option<&str>, or| name.and_then(Level::named).unwrap_or(or);
+    Logging {
+        format: if json { Format::Json } else { Format::Text },
+        application: level(
+            logging.application_log_level().map(ApplicationLogLevel::as_str),
+            default.application,
+        ),
+        system: level(logging.system_log_level().map(SystemLogLevel::as_str), default.system),
+    }
 }
 
 /// A layer of which only the ARN is known yet.

@@ -1,6 +1,7 @@
 //! The command line: what was typed, and its translation into settings. Nothing is opened here but a file with a secret.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,6 +11,7 @@ use crate::config::{
     self, Code, ConfigError, Context, Environment, EventSource, Limits, LocalFunction, Run, Source,
 };
 use crate::image::enter::Entry;
+use crate::telemetry::Format;
 
 /// Runs a deployed AWS Lambda function unchanged, without the 15 minute limit.
 ///
@@ -27,6 +29,8 @@ pub struct Cli {
 pub enum Command {
     /// Run one invocation here and now: the response on standard output, all else on standard error
     Invoke(Box<Invoke>),
+    /// Serve the Lambda Invoke API on HTTP
+    Serve(Box<Serve>),
     /// Unpack a package into a directory, fetching it if need be
     Unpack(Unpack),
     /// Change root and user, and become a program: how container images are started
@@ -110,11 +114,14 @@ fn secret(
 #[derive(Debug, Args)]
 pub struct Invoke {
     /// A deployed function: name, partial or full ARN, with optional qualifier
-    #[arg(required_unless_present = "code", conflicts_with = "code")]
+    #[arg(required_unless_present_any = ["code", "watch"], conflicts_with = "code")]
     pub function: Option<String>,
     /// Its event: JSON text, @FILE, or - for standard input
     #[arg(long, value_name = "JSON|@FILE|-", default_value = "{}")]
     pub event: Secret,
+    /// Run the event again whenever something in this directory changes; it is the code, unless `--code` says otherwise
+    #[arg(long, value_name = "DIR", conflicts_with = "function")]
+    pub watch: Option<PathBuf>,
     #[command(flatten)]
     local: Local,
     #[command(flatten)]
@@ -123,19 +130,51 @@ pub struct Invoke {
     code: CodeOptions,
 }
 
+/// `immortal-runner serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// A deployed function: name, partial or full ARN, with optional qualifier
+    #[arg(required_unless_present_any = ["code", "command"], conflicts_with_all = ["code", "command"])]
+    pub function: Option<String>,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 9000)]
+    port: u16,
+    /// Address to listen on; by default loopback, or all addresses in a container image
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<IpAddr>,
+    /// How many invocations run at once; each needs a runtime of its own
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    concurrency: u16,
+    /// How many more wait for their turn; beyond them callers are told 429
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    queue: u16,
+    /// Let web pages of this origin call (`*`: of any)
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Option<String>,
+    #[command(flatten)]
+    local: Local,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    code: CodeOptions,
+    /// Instead of a function: a runtime's program and its arguments, in the current directory
+    #[arg(last = true, conflicts_with = "code")]
+    command: Vec<OsString>,
+}
+
 #[derive(Debug, Args)]
 struct Local {
     /// Code that is not deployed: a zip file, a directory, a URL or `s3://BUCKET/KEY`
     #[arg(long, value_name = "ZIP|DIR|URL|S3", requires = "runtime", requires = "handler")]
     code: Option<String>,
     /// A layer's zip file; repeat for more, lowest first
-    #[arg(long = "layer", value_name = "ZIP", requires = "code")]
+    #[arg(long = "layer", value_name = "ZIP", conflicts_with = "function")]
     layers: Vec<PathBuf>,
     /// Runtime identifier, such as python3.13
-    #[arg(long, value_name = "ID", requires = "code")]
+    #[arg(long, value_name = "ID", conflicts_with = "function")]
     runtime: Option<String>,
     /// Handler, such as app.handler
-    #[arg(long, requires = "code")]
+    #[arg(long, conflicts_with = "function")]
     handler: Option<String>,
 }
 
@@ -153,6 +192,30 @@ struct Options {
     /// Directory with the language runtime's client
     #[arg(long, value_name = "DIR")]
     runtime_dir: Option<PathBuf>,
+    /// How long making the function ready may take, such as 10s; by default 10m
+    #[arg(long, value_name = "DURATION")]
+    init_timeout: Option<String>,
+    /// Refuse what is larger than Lambda allows: 6 MB of event or response
+    #[arg(long)]
+    strict: bool,
+    /// Format of the log, instead of the function's own
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl From<LogFormat> for Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }
 
 /// Text from the command line that is not to be printed.
@@ -174,29 +237,61 @@ impl From<String> for Secret {
 
 impl Invoke {
     /// What these arguments, over the environment, mean.
-    pub fn settings(self, environment: &impl Environment) -> Result<Run, ConfigError> {
-        let mut limits = Limits::from_environment(environment)?;
-        if let Some(text) = self.options.max_duration {
-            limits.max_duration = config::max_duration("--max-duration", &text)?;
-        }
-        limits.memory = self.options.memory;
-        limits.runtime_dir = self.options.runtime_dir.or(limits.runtime_dir);
-        Ok(Run {
-            source: source(self.function, self.local)?,
-            event: event(self.event.0),
-            context: Context::default(),
-            module: None,
-            region: None,
-            limits,
-            code: self.code.settings()?,
-            variables: self
-                .options
-                .variables
-                .into_iter()
-                .map(variable)
-                .collect::<Result<_, _>>()?,
+    pub fn settings(mut self, environment: &impl Environment) -> Result<Run, ConfigError> {
+        let watched = self.watch.as_ref().map(|directory| directory.display().to_string());
+        self.local.code = self.local.code.or(watched);
+        let source = source(self.function, self.local)?;
+        run(source, event(self.event.0), self.options, &self.code, environment)
+    }
+}
+
+impl Serve {
+    /// What these arguments, over the environment, mean.
+    pub fn settings(self, environment: &impl Environment) -> Result<config::Serve, ConfigError> {
+        let source = if self.command.is_empty() {
+            source(self.function, self.local)?
+        } else {
+            Source::Command(self.command)
+        };
+        let event = EventSource::Text(Redacted::default());
+        Ok(config::Serve {
+            run: run(source, event, self.options, &self.code, environment)?,
+            host: self.host,
+            port: self.port,
+            concurrency: self.concurrency.into(),
+            queue: self.queue.into(),
+            cors: self.cors,
         })
     }
+}
+
+fn run(
+    source: Source,
+    event: EventSource,
+    options: Options,
+    code: &CodeOptions,
+    environment: &impl Environment,
+) -> Result<Run, ConfigError> {
+    let mut limits = Limits::from_environment(environment)?;
+    if let Some(text) = options.max_duration {
+        limits.max_duration = config::max_duration("--max-duration", &text)?;
+    }
+    if let Some(text) = options.init_timeout {
+        limits.init_timeout = config::duration("--init-timeout", &text)?;
+    }
+    (limits.memory, limits.strict) = (options.memory, options.strict);
+    limits.runtime_dir = options.runtime_dir.or(limits.runtime_dir);
+    Ok(Run {
+        source,
+        event,
+        context: Context::default(),
+        module: None,
+        region: None,
+        limits,
+        code: code.settings()?,
+        variables: options.variables.into_iter().map(variable).collect::<Result<_, _>>()?,
+        log_format: options.log_format.map(Format::from),
+    })
 }
 
 fn source(function: Option<String>, local: Local) -> Result<Source, ConfigError> {

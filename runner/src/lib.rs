@@ -4,7 +4,8 @@
 //! Rooms, in the order in which data passes: [`cli`] and [`config`] say what is wanted; [`job`] is
 //! the event; [`function`] is what to run, described by [`aws`] or by arguments; [`fetch`],
 //! [`unpack`], [`layers`] and [`image`] put its code in [`place`]; [`boot`] and [`process`] start its
-//! runtime; [`api`] and [`session`] serve it in the one loop of [`serve`]; [`output`] and [`report`] tell how it went.
+//! runtime; [`api`] and [`session`] serve it in the one loop of [`serve`]; [`output`] and [`telemetry`] tell what
+//! happens meanwhile, [`report`] how it went.
 //! [`run`] leads through them.
 
 pub mod api;
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod code;
 pub mod config;
 pub mod fetch;
+pub mod front;
 pub mod function;
 pub mod image;
 pub mod job;
@@ -25,9 +27,9 @@ pub mod output;
 pub mod payload;
 pub mod place;
 pub mod process;
-// pub mod report;
-// pub mod run;
-// pub mod serve;
+pub mod report;
+pub mod run;
+pub mod serve;
 pub mod session;
 pub mod signals;
 pub mod telemetry;

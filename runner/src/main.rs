@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use runner::causes::causes;
 use runner::cli::{Cli, Command, Unpack};
 use runner::code::Code;
-use runner::config::{self, Environment};
+use runner::config::{self, ConfigError, Environment};
 use runner::image::enter::ENTER;
 use runner::run::{self, RunError};
 use runner::signals::{self, Signals};
@@ -26,6 +26,14 @@ impl Environment for Process {
     fn get(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name)
     }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the process's environment"
+    )]
+    fn all(&self) -> Vec<(OsString, OsString)> {
+        std::env::vars_os().collect()
+    }
 }
 
 fn main() -> ExitCode {
@@ -34,7 +42,7 @@ fn main() -> ExitCode {
     }
     // First of all: a signal that comes earlier than this is lost to PID 1.
     let blocked = signals::block();
-    let code = match (blocked, Cli::try_parse()) {
+    let code = match (blocked, Cli::try_parse_from(arguments())) {
         (Err(error), _) => fail(Code::Internal, &error),
         (Ok(()), Ok(cli)) => execute(cli),
         (Ok(()), Err(error)) => {
@@ -43,6 +51,18 @@ fn main() -> ExitCode {
         }
     };
     code.into()
+}
+
+/// The command line. Under the name of AWS's emulator, which its images start where nobody else is
+/// the Runtime API, this is `serve -- COMMAND` on its port.
+fn arguments() -> Vec<OsString> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let called = arguments.first().map(Path::new).and_then(Path::file_name);
+    if called != Some("aws-lambda-rie".as_ref()) {
+        return arguments;
+    }
+    let serve = ["aws-lambda-rie", "serve", "--host", "0.0.0.0", "--port", "8080", "--"];
+    serve.into_iter().map(OsString::from).chain(arguments.into_iter().skip(1)).collect()
 }
 
 /// Becomes the program of a container image.
@@ -56,15 +76,44 @@ fn enter() -> ExitCode {
 fn execute(cli: Cli) -> Code {
     let settings = match cli.command {
         None => config::from_environment(&Process),
-        Some(Command::Invoke(invoke)) => invoke.settings(&Process),
+        Some(Command::Invoke(invoke)) => match invoke.watch.clone() {
+            None => invoke.settings(&Process),
+            Some(directory) => {
+                return end(invoke.settings(&Process).map(|run| watch(run, &directory)));
+            }
+        },
+        Some(Command::Serve(serve)) => {
+            return end(serve.settings(&Process).map(serve_until_stopped));
+        }
         Some(Command::Unpack(arguments)) => return unpack(&arguments),
         Some(Command::Enter(_)) => return Code::Usage,
     };
-    match settings.map(supervise) {
+    end(settings.map(supervise))
+}
+
+fn end(ended: Result<Result<Code, RunError>, ConfigError>) -> Code {
+    match ended {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => fail(Code::from(&error), &error),
         Err(error) => fail(Code::Usage, &error),
     }
+}
+
+fn serve_until_stopped(settings: config::Serve) -> Result<Code, RunError> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let signals = Signals::install().map_err(RunError::SetUp)?;
+        Box::pin(run::serve(settings, &Process, signals)).await
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+fn watch(settings: config::Run, directory: &Path) -> Result<Code, RunError> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(run::watch(settings, directory, &Process));
+    runtime.shutdown_background();
+    ended
 }
 
 fn unpack(arguments: &Unpack) -> Code {
@@ -92,8 +141,8 @@ fn runtime() -> Result<Runtime, RunError> {
 fn supervise(settings: config::Run) -> Result<Code, RunError> {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
-        let mut signals = Signals::install().map_err(RunError::SetUp)?;
-        run::run(settings, &Process, &mut signals).await
+        let signals = Signals::install().map_err(RunError::SetUp)?;
+        Box::pin(run::run(settings, &Process, signals)).await
     });
     // Blocking work that was interrupted is not waited for.
     runtime.shutdown_background();

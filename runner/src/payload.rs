@@ -3,10 +3,14 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+
+use bytes::Bytes;
 
 /// Answers up to this many bytes stay in memory.
 const IN_MEMORY: usize = 1 << 20;
+/// Larger ones are read back in pieces of this many.
+const PIECE: usize = 256 << 10;
 
 /// A function's answer.
 pub struct Payload {
@@ -25,6 +29,23 @@ enum Body {
     Memory(Vec<u8>),
     /// In a file without a name, which vanishes with this value.
     Spooled(File),
+}
+
+/// An answer's bytes on their way out.
+#[derive(Debug)]
+pub enum Pieces {
+    /// All of them.
+    Memory(Bytes),
+    /// What is left of a file: reading it may block.
+    Spooled(Spool),
+}
+
+/// A file and how many of its bytes are still to come.
+#[derive(Debug)]
+pub struct Spool {
+    file: File,
+    /// How many bytes are still to come.
+    pub left: u64,
 }
 
 impl fmt::Debug for Payload {
@@ -63,6 +84,18 @@ impl Payload {
         }
     }
 
+    /// The bytes, to be passed on without ever being in memory all at once.
+    pub fn into_pieces(self) -> io::Result<Pieces> {
+        match self.body {
+            Body::Memory(bytes) => Ok(Pieces::Memory(bytes.into())),
+            Body::Spooled(mut file) => {
+                let left = file.stream_position()?;
+                file.seek(SeekFrom::Start(0))?;
+                Ok(Pieces::Spooled(Spool { file, left }))
+            }
+        }
+    }
+
     /// Rewrites a payload that is in memory and says what it is now; larger ones stay as they are.
     pub(crate) fn map_small(self, map: impl FnOnce(&[u8]) -> (Vec<u8>, &'static str)) -> Self {
         let Body::Memory(bytes) = &self.body else { return self };
@@ -88,6 +121,17 @@ impl Payload {
     }
 }
 
+impl Spool {
+    /// Reads the next piece; an empty one is the end.
+    pub fn read(&mut self) -> io::Result<Bytes> {
+        let wanted = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
+        let mut piece = vec![0; wanted];
+        self.file.read_exact(&mut piece)?;
+        self.left -= wanted as u64;
+        Ok(piece.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +151,24 @@ mod tests {
         }
         assert!(matches!(payload.body, Body::Spooled(_)));
         assert_eq!(written(payload), piece.repeat(5));
+    }
+
+    #[test]
+    fn a_large_answer_can_be_passed_on_in_pieces() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(IN_MEMORY + 1).collect();
+        let mut payload = Payload::from(Vec::new());
+        payload.push(&bytes).unwrap();
+        let Pieces::Spooled(mut spool) = payload.into_pieces().unwrap() else {
+            panic!("in memory");
+        };
+        assert_eq!(spool.left, bytes.len() as u64);
+        let mut found = Vec::new();
+        while spool.left > 0 {
+            let piece = spool.read().unwrap();
+            assert!(piece.len() <= PIECE);
+            found.extend_from_slice(&piece);
+        }
+        assert!(found == bytes && spool.read().unwrap().is_empty());
     }
 
     #[test]

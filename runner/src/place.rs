@@ -123,6 +123,21 @@ impl Place {
     }
 }
 
+/// By which extensions name the address of their telemetry listeners (developer guide, "Using the
+/// Lambda Telemetry API").
+const SANDBOX_NAME: &str = "127.0.0.1 sandbox.localdomain sandbox\n";
+
+/// Makes the name known in an image, where it is not yet. That it cannot be is no reason not to run:
+/// most listeners take any name.
+pub fn name_sandbox(hosts: &Path) {
+    let known = std::fs::read_to_string(hosts).unwrap_or_default();
+    if known.contains("sandbox.localdomain") {
+        return;
+    }
+    let end = if known.is_empty() || known.ends_with('\n') { "" } else { "\n" };
+    let _ = std::fs::write(hosts, format!("{known}{end}{SANDBOX_NAME}"));
+}
+
 fn clear(path: &Path, ours: bool) -> io::Result<()> {
     std::fs::create_dir_all(path)?;
     if !ours {
@@ -163,5 +178,15 @@ mod tests {
         let task = place.task();
         drop(place);
         assert!(!task.exists());
+    }
+
+    #[test]
+    fn the_name_of_listeners_is_added_once() {
+        let hosts = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(hosts.path(), "127.0.0.1 localhost").unwrap();
+        name_sandbox(hosts.path());
+        name_sandbox(hosts.path());
+        let text = std::fs::read_to_string(hosts.path()).unwrap();
+        assert_eq!(text, format!("127.0.0.1 localhost\n{SANDBOX_NAME}"));
     }
 }

@@ -1,101 +1,109 @@
-//! How a run ended, in Lambda's words: verdict → payload, error type, exit code. Pure; texts as
+//! How an invocation ended, in Lambda's words: verdict → answer, error type, exit code. Pure; texts as
 //! recorded on AWS. Why it ended so was decided by the session.
 
 use serde_json::json;
 
 use crate::code::Code;
-use crate::output::Status;
+use crate::order::{Answer, Reply};
 use crate::payload::Payload;
-use crate::session::{Exit, Failure, Millis, Verdict};
+use crate::session::{Exit, Failure, Millis, Refusal, Verdict};
 
-/// The end of an invocation.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The response, or the error payload.
-    pub payload: Option<Payload>,
-    /// How the program ends.
-    pub code: Code,
-    /// What kind of error it was.
-    pub error_type: Option<String>,
-    /// Did the function itself, or its runtime, report it? Then the log says no more about it.
-    reported: bool,
-}
-
-impl Outcome {
-    /// What a verdict on this request means for whoever asked.
-    pub fn of(verdict: Verdict<Payload>, request_id: &str) -> Self {
-        match verdict {
-            Verdict::Response(payload) => Self::reported(Code::Success, payload),
-            Verdict::Error(payload) => Self::reported(Code::FunctionFailed, payload),
-            Verdict::Failed(failure) => Self::failed(kind(failure), &message(failure), request_id),
-            Verdict::Stopped => {
-                Self { payload: None, code: Code::Interrupted, error_type: None, reported: false }
-            }
-        }
-    }
-
-    /// A function whose runtime could not be started.
-    pub fn invalid_entrypoint(problem: &str, request_id: &str) -> Self {
-        Self::failed("Runtime.InvalidEntrypoint", problem, request_id)
-    }
-
-    fn reported(code: Code, mut payload: Payload) -> Self {
-        let error_type = payload.error_type.take();
-        Self { payload: Some(payload), code, error_type, reported: true }
-    }
-
-    fn failed(kind: &'static str, message: &str, request_id: &str) -> Self {
-        let message = format!("RequestId: {request_id} Error: {message}");
-        // Lambda's own order of the two.
-        let payload =
-            format!(r#"{{"errorType":{},"errorMessage":{}}}"#, json!(kind), json!(message));
-        let payload = Some(payload.into_bytes().into());
-        Self {
-            payload,
-            code: Code::FunctionFailed,
-            error_type: Some(kind.to_owned()),
-            reported: false,
-        }
-    }
-
-    /// What the REPORT line says about it.
-    pub fn status(&self) -> Option<Status<'_>> {
-        let kind = self.error_type.as_deref().filter(|_| !self.reported)?;
-        Some(if kind == TIMED_OUT { Status::Timeout } else { Status::Error(kind) })
+/// How the program ends after one invocation.
+pub fn code(reply: Option<&Reply>) -> Code {
+    match reply {
+        Some(Reply::Whole(Answer { failed: false, .. }) | Reply::Stream { .. }) => Code::Success,
+        Some(Reply::Whole(Answer { failed: true, .. })) => Code::FunctionFailed,
+        Some(Reply::Stopped) | None => Code::Interrupted,
     }
 }
 
-const TIMED_OUT: &str = "Sandbox.Timedout";
+/// What a verdict on this request means for whoever asked; nothing if it was taken back.
+pub fn answer(verdict: Verdict<Payload>, request_id: &str) -> Option<Answer> {
+    let (payload, failed) = match verdict {
+        Verdict::Response(payload) => (payload, false),
+        Verdict::Error(payload) => (payload, true),
+        Verdict::Failed(failure) => (error(&failure, request_id), true),
+        Verdict::Stopped => return None,
+    };
+    let (error_type, content_type) = (payload.error_type.clone(), payload.content_type.clone());
+    Some(Answer { payload, failed, error_type, content_type, tail: None })
+}
 
-fn kind(failure: Failure) -> &'static str {
-    use crate::session::Refusal;
-    match failure {
+/// How the Logs API's `platform.fault` tells it.
+pub fn fault(failure: &Failure, request_id: &str) -> String {
+    let kind = kind(failure).unwrap_or("Runtime.Unknown");
+    format!("RequestId: {request_id} Error: {}\n{kind}", message(failure))
+}
+
+/// Lambda's error payload.
+fn error(failure: &Failure, request_id: &str) -> Payload {
+    let kind = match failure {
+        // What the report knows better, the caller is told as it always was (recorded on AWS).
+        Failure::Exited(Exit::OutOfMemory) => "Runtime.ExitError",
+        failure => kind(failure).unwrap_or("Runtime.Unknown"),
+    };
+    // Lambda's own order of the two, and its exception: this message has no request.
+    let text = match failure {
+        Failure::Upload(Refusal::TooLarge(limit)) => {
+            let message = format!(
+                "Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+            );
+            format!(r#"{{"errorMessage":{},"errorType":{}}}"#, json!(message), json!(kind))
+        }
+        failure => {
+            let message = format!("RequestId: {request_id} Error: {}", message(failure));
+            format!(r#"{{"errorType":{},"errorMessage":{}}}"#, json!(kind), json!(message))
+        }
+    };
+    Payload::from(text.into_bytes()).labelled(Some(kind.to_owned()))
+}
+
+/// The error type of a failure; none where the runtime has said it itself.
+pub fn kind(failure: &Failure) -> Option<&'static str> {
+    Some(match failure {
+        Failure::Exited(Exit::OutOfMemory) => "Runtime.OutOfMemory",
         Failure::Exited(_) => "Runtime.ExitError",
-        Failure::TimedOut(_) => TIMED_OUT,
+        Failure::Unstarted(_) => "Runtime.InvalidEntrypoint",
+        Failure::InitError => return None,
+        Failure::TimedOut(_) | Failure::InitTimedOut(_) => "Sandbox.Timedout",
         Failure::Upload(Refusal::ResponseMode) => "Runtime.InvalidResponseModeHeader",
         Failure::Upload(Refusal::Truncated) => "Runtime.TruncatedResponse",
-        Failure::Upload(Refusal::Unkept | Refusal::UnknownRequest | Refusal::Transition { .. }) => {
-            "Sandbox.Failure"
+        Failure::Upload(Refusal::TooLarge(_)) => "Function.ResponseSizeTooLarge",
+        Failure::Upload(_) => "Sandbox.Failure",
+        Failure::ExtensionLaunch(_) | Failure::TooManyExtensions => "Extension.LaunchError",
+        Failure::ExtensionInit => "Extension.InitError",
+        Failure::ExtensionExit => "Extension.ExitError",
+        Failure::ExtensionCrash(_) => "Extension.Crash",
+    })
+}
+
+fn message(failure: &Failure) -> String {
+    match failure {
+        Failure::Exited(Exit::Code(0)) => "Runtime exited without providing a reason".to_owned(),
+        Failure::Exited(exit) => format!("Runtime exited with error: {}", how(*exit)),
+        Failure::Unstarted(problem) | Failure::ExtensionLaunch(problem) => problem.clone(),
+        Failure::InitError => {
+            "The runtime reported an init error that could not be read".to_owned()
         }
+        Failure::TimedOut(limit) | Failure::InitTimedOut(limit) => {
+            format!("Task timed out after {} seconds", seconds(*limit))
+        }
+        Failure::Upload(Refusal::ResponseMode) => "Invalid function response mode".to_owned(),
+        Failure::Upload(Refusal::Truncated) => "The response was cut off before its end".to_owned(),
+        Failure::Upload(_) => "The response could not be kept: is the disk full?".to_owned(),
+        Failure::TooManyExtensions => "TooManyExtensions".to_owned(),
+        Failure::ExtensionInit => "The extension reported that it could not start".to_owned(),
+        Failure::ExtensionExit => "The extension reported that it could not go on".to_owned(),
+        Failure::ExtensionCrash(exit) => how(*exit),
     }
 }
 
-fn message(failure: Failure) -> String {
-    use crate::session::Refusal;
-    match failure {
-        Failure::Exited(Exit::Code(0)) => "Runtime exited without providing a reason".to_owned(),
-        Failure::Exited(Exit::Code(code)) => {
-            format!("Runtime exited with error: exit status {code}")
-        }
-        Failure::Exited(Exit::Signal(signal)) => {
-            format!("Runtime exited with error: signal: {}", signal_name(signal))
-        }
-        Failure::TimedOut(limit) => format!("Task timed out after {} seconds", seconds(limit)),
-        Failure::Upload(Refusal::ResponseMode) => "Invalid function response mode".to_owned(),
-        Failure::Upload(Refusal::Truncated) => "The response was cut off before its end".to_owned(),
-        Failure::Upload(Refusal::Unkept | Refusal::UnknownRequest | Refusal::Transition { .. }) => {
-            "The response could not be kept: is the disk full?".to_owned()
-        }
+/// As Go prints how a process ended.
+fn how(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit status {code}"),
+        Exit::Signal(signal) => format!("signal: {}", signal_name(signal)),
+        Exit::OutOfMemory => "signal: killed".to_owned(),
     }
 }
 
@@ -130,56 +138,62 @@ fn signal_name(signal: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Refusal;
 
-    fn text(outcome: Outcome) -> String {
+    fn text(failure: Failure) -> String {
+        let answer = answer(Verdict::Failed(failure), "r").unwrap();
+        assert!(answer.failed && answer.error_type.is_some());
         let mut out = Vec::new();
-        outcome.payload.unwrap().write_to(&mut out).unwrap();
+        answer.payload.write_to(&mut out).unwrap();
         String::from_utf8(out).unwrap()
-    }
-
-    fn failed(failure: Failure) -> String {
-        text(Outcome::of(Verdict::Failed(failure), "r"))
     }
 
     #[test]
     fn failures_have_the_payloads_recorded_on_lambda() {
+        let exited = Failure::Exited;
+        let exit = |text: &str| format!("Runtime exited with error: {text}");
         let table = [
+            (exited(Exit::Code(3)), "Runtime.ExitError", exit("exit status 3")),
             (
-                Failure::Exited(Exit::Code(3)),
+                exited(Exit::Code(0)),
                 "Runtime.ExitError",
-                "Runtime exited with error: exit status 3",
+                "Runtime exited without providing a reason".to_owned(),
             ),
+            (exited(Exit::Signal(9)), "Runtime.ExitError", exit("signal: killed")),
+            (exited(Exit::OutOfMemory), "Runtime.ExitError", exit("signal: killed")),
             (
-                Failure::Exited(Exit::Code(0)),
-                "Runtime.ExitError",
-                "Runtime exited without providing a reason",
+                Failure::TimedOut(3_000),
+                "Sandbox.Timedout",
+                "Task timed out after 3.00 seconds".to_owned(),
             ),
-            (
-                Failure::Exited(Exit::Signal(9)),
-                "Runtime.ExitError",
-                "Runtime exited with error: signal: killed",
-            ),
-            (Failure::TimedOut(3_000), "Sandbox.Timedout", "Task timed out after 3.00 seconds"),
             (
                 Failure::Upload(Refusal::Truncated),
                 "Runtime.TruncatedResponse",
-                "The response was cut off before its end",
+                "The response was cut off before its end".to_owned(),
             ),
+            (Failure::ExtensionCrash(Exit::Code(1)), "Extension.Crash", "exit status 1".to_owned()),
         ];
         for (failure, kind, message) in table {
             let expected = format!(
                 r#"{{"errorType":"{kind}","errorMessage":"RequestId: r Error: {message}"}}"#
             );
-            assert_eq!(failed(failure), expected);
+            assert_eq!(text(failure), expected);
         }
     }
 
     #[test]
+    fn a_response_that_is_too_large_has_its_own_words() {
+        let expected = r#"{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#;
+        assert_eq!(text(Failure::Upload(Refusal::TooLarge(6_291_556))), expected);
+    }
+
+    #[test]
     fn a_function_fails_with_one_and_an_interruption_is_143() {
-        let code = |verdict| Outcome::of(verdict, "r").code as u8;
-        assert_eq!(code(Verdict::Response(Vec::new().into())), 0);
-        assert_eq!(code(Verdict::Error(Vec::new().into())), 1);
+        let code = |verdict| {
+            let answer = answer(verdict, "r");
+            code(Some(&answer.map_or(Reply::Stopped, Reply::Whole))) as u8
+        };
+        assert_eq!(code(Verdict::Response(Payload::default())), 0);
+        assert_eq!(code(Verdict::Error(Payload::default())), 1);
         assert_eq!(code(Verdict::Failed(Failure::TimedOut(1))), 1);
         assert_eq!(code(Verdict::Stopped), 143);
     }

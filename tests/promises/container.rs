@@ -77,6 +77,7 @@ fn a_function_out_of_memory_is_killed_and_the_supervisor_tells() {
     let (kind, message) = run.error();
     assert_eq!(kind, "Runtime.ExitError");
     assert!(message.ends_with("Error: Runtime exited with error: signal: killed"), "{message}");
+    run.says("Status: error\tError Type: Runtime.OutOfMemory");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use e2e::{Sandbox, nodejs, python};
 
 /// What is there in every runtime (docs: "Using Lambda environment variables"; recorded on AWS).
-const EVERYWHERE: [&str; 20] = [
+const EVERYWHERE: [&str; 22] = [
     "AWS_DEFAULT_REGION",
     "AWS_EXECUTION_ENV",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
@@ -14,6 +14,8 @@ const EVERYWHERE: [&str; 20] = [
     "AWS_LAMBDA_INITIALIZATION_TYPE",
     "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_METADATA_API",
+    "AWS_LAMBDA_METADATA_TOKEN",
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_REGION",
     "AWS_XRAY_CONTEXT_MISSING",

@@ -60,10 +60,8 @@ pub struct Facts {
 pub struct Message {
     /// What the session is asked.
     pub input: Input<Payload>,
-    /// The content type of an answer that is about to come piece by piece.
-    pub streaming: Option<String>,
-    /// What a subscription says, beside that it is one.
-    pub subscription: Option<Vec<u8>>,
+    /// What a subscription says, beside that it is one; of what type a stream is.
+    pub detail: Option<Vec<u8>>,
     /// Where the answer goes; none where nobody waits for one.
     pub reply: Option<(Seat, oneshot::Sender<Answer>)>,
 }
@@ -71,7 +69,7 @@ pub struct Message {
 impl Message {
     /// One that nobody waits for an answer to.
     fn new(input: Input<Payload>) -> Self {
-        Self { input, streaming: None, subscription: None, reply: None }
+        Self { input, detail: None, reply: None }
     }
 }
 
@@ -128,5 +126,7 @@ async fn converse(stream: TcpStream, desk: Desk) {
 fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.header_read_timeout(None).max_header_size(HEADER_BYTES).max_buf_size(HEADER_BYTES);
+    // As Lambda's own server writes them: scripts look for them letter by letter.
+    http.title_case_headers(true);
     http
 }

@@ -2,6 +2,7 @@
 //! guide, "Using Lambda environment variables"; values as recorded on AWS). Pure.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use ledger::Redacted;
@@ -9,6 +10,8 @@ use ledger::Redacted;
 use super::{Layout, OPT};
 use crate::function::Function;
 use crate::function::runtime::Family;
+use crate::telemetry::Format;
+use crate::telemetry::record::InitKind;
 
 /// Names and values.
 pub type Variables = BTreeMap<String, Redacted<String>>;
@@ -22,6 +25,8 @@ pub struct Platform {
     pub log_stream: String,
     /// How to find credentials, handed on from the supervisor.
     pub credentials: Variables,
+    /// `AWS_LAMBDA_METADATA_TOKEN`
+    pub metadata_token: Redacted<String>,
 }
 
 /// All variables of the runtime's process. A function's own variables take the place of all but
@@ -101,9 +106,64 @@ fn reserved(
     variables
 }
 
+/// What an external extension does not see of the function's variables (developer guide, "Using the
+/// Lambda Extensions API"); nor does it see any whose name begins with an underscore.
+const NOT_FOR_EXTENSIONS: [&str; 7] = [
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
+/// All variables of an external extension's process: those of the runtime's but for some.
+pub fn of_extension(mut runtime: Variables) -> Variables {
+    runtime
+        .retain(|name, _| !name.starts_with('_') && !NOT_FOR_EXTENSIONS.contains(&name.as_str()));
+    runtime
+}
+
+/// All variables of a program that runs where this one was put: what was there already, as AWS's
+/// own emulator has it, and over it what any function is told. `handler` is the last of several
+/// arguments.
+pub fn of_command(
+    function: &Function,
+    inherited: &[(OsString, OsString)],
+    handler: Option<&str>,
+    platform: &Platform,
+) -> Variables {
+    let text = |text: &OsString| text.clone().into_string().ok();
+    let mut variables: Variables = inherited
+        .iter()
+        .filter_map(|(name, value)| Some((text(name)?, text(value)?.into())))
+        .collect();
+    variables.extend(function.variables.clone());
+    variables.extend(identity(function, platform));
+    variables.extend(handler.map(|it| ("_HANDLER".to_owned(), it.to_owned().into())));
+    variables
+}
+
+/// How the function's log is written, where that is not as it always was.
+fn logging(function: &Function) -> Variables {
+    if function.logging.format == Format::Text {
+        return Variables::new();
+    }
+    plain([
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
+        ("AWS_LAMBDA_LOG_LEVEL", function.logging.application.name().to_owned()),
+    ])
+}
+
 /// What any function is told about itself.
 fn identity(function: &Function, platform: &Platform) -> Variables {
-    plain([
+    let kind = match function.concurrency() {
+        Some(_) => InitKind::ManagedInstances,
+        None => InitKind::OnDemand,
+    };
+    let mut variables = logging(function);
+    variables.extend(plain([
         ("AWS_REGION", function.region.clone()),
         ("AWS_DEFAULT_REGION", function.region.clone()),
         ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
@@ -111,11 +171,14 @@ fn identity(function: &Function, platform: &Platform) -> Variables {
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory.to_string()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", function.log_group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", platform.log_stream.clone()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", kind.name().to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", platform.api.clone()),
+        ("AWS_LAMBDA_METADATA_API", platform.api.clone()),
+        ("AWS_LAMBDA_METADATA_TOKEN", platform.metadata_token.expose().clone()),
         ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".to_owned()),
         ("_AWS_XRAY_DAEMON_PORT", "2000".to_owned()),
-    ])
+    ]));
+    variables
 }
 
 /// Where programs are looked for in an image that does not say it, as in Docker.
@@ -182,6 +245,7 @@ mod tests {
             api: "127.0.0.1:9001".into(),
             log_stream: "s".into(),
             credentials: Variables::new(),
+            metadata_token: Redacted::default(),
         }
     }
 

@@ -72,6 +72,23 @@ pub fn bootstrap(family: &Family, layout: &Layout) -> Result<PathBuf, Vec<PathBu
     places.iter().find(|place| place.is_file()).cloned().ok_or(places)
 }
 
+/// A file that switches all extensions off.
+const NO_EXTENSIONS: &str = "disable-extensions-jwigqn8j";
+
+/// Names and paths of the external extensions below `/opt`, in the order in which they are started:
+/// each entry of `extensions` that is no directory. None: there are to be none at all.
+pub fn extensions(opt: &Path) -> Option<Vec<(String, PathBuf)>> {
+    if opt.join(NO_EXTENSIONS).exists() {
+        return None;
+    }
+    let entries = std::fs::read_dir(opt.join("extensions")).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| !entry.path().is_dir());
+    let name = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut found: Vec<_> = files.map(|entry| (name(&entry), entry.path())).collect();
+    found.sort();
+    Some(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +133,21 @@ mod tests {
         assert_eq!(bootstrap(family, &layout).unwrap(), opt.path().join("bootstrap"));
         std::fs::remove_file(opt.path().join("bootstrap")).unwrap();
         assert_eq!(bootstrap(family, &layout).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn every_entry_that_is_no_directory_is_an_extension() {
+        let opt = tempfile::tempdir().unwrap();
+        assert_eq!(extensions(opt.path()), Some(Vec::new()));
+        let directory = opt.path().join("extensions");
+        std::fs::create_dir_all(directory.join("sub")).unwrap();
+        std::fs::write(directory.join("sub/inner"), "").unwrap();
+        std::fs::write(directory.join("b"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", directory.join("a")).unwrap();
+        let names: Vec<_> =
+            extensions(opt.path()).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "b"]);
+        std::fs::write(opt.path().join(NO_EXTENSIONS), "").unwrap();
+        assert_eq!(extensions(opt.path()), None);
     }
 }

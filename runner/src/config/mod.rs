@@ -4,6 +4,7 @@
 pub mod variable;
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,12 +12,15 @@ use ledger::Redacted;
 use thiserror::Error;
 
 use crate::function::name::{FunctionName, NameError};
+use crate::telemetry::Format;
 use crate::unpack;
 
 /// Where settings come from. Programs read the process's environment, tests a map.
 pub trait Environment {
     /// The value of a variable, if it is set.
     fn get(&self, name: &str) -> Option<OsString>;
+    /// All variables: a program that runs where this one was put is given them.
+    fn all(&self) -> Vec<(OsString, OsString)>;
 }
 
 /// A setting that cannot be used. Exit code 64.
@@ -81,6 +85,25 @@ pub struct Run {
     pub code: Code,
     /// Variables set over the function's own.
     pub variables: Vec<(String, Redacted<String>)>,
+    /// The log's format, where it is not to be the function's own.
+    pub log_format: Option<Format>,
+}
+
+/// How a function is to be served.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    /// Which function, and how it is run; its event is not looked at.
+    pub run: Run,
+    /// Where to listen; none: on loopback, or everywhere in an image.
+    pub host: Option<IpAddr>,
+    /// On which port; 0 is any.
+    pub port: u16,
+    /// How many invocations at once.
+    pub concurrency: usize,
+    /// How many more wait for their turn.
+    pub queue: usize,
+    /// Pages of this origin may call, `*` for any.
+    pub cors: Option<String>,
 }
 
 /// How code is fetched, and how much it may be.
@@ -118,6 +141,8 @@ pub enum Source {
     Deployed(FunctionName),
     /// One that is described here.
     Local(LocalFunction),
+    /// A program that is its own runtime's client, in the directory where we are.
+    Command(Vec<OsString>),
 }
 
 /// A function that no API describes.
@@ -168,18 +193,24 @@ pub struct Limits {
     pub memory: Option<u32>,
     /// Where runtime clients are.
     pub runtime_dir: Option<PathBuf>,
+    /// How long making ready may take.
+    pub init_timeout: Duration,
+    /// Lambda's limits of sizes hold.
+    pub strict: bool,
 }
 
 /// The longest invocation: JavaScript timers overflow at 2^31 ms, a little later.
 pub const LONGEST: Duration = Duration::from_hours(24 * 24);
 const DEFAULT_MAX_DURATION: Duration = Duration::from_hours(14 * 24);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_mins(10);
 
 impl Limits {
     /// The limits that the environment sets.
     pub fn from_environment(environment: &impl Environment) -> Result<Self, ConfigError> {
         let max = text(environment, variable::MAX_DURATION)?;
         let stop = text(environment, variable::STOP_TIMEOUT)?;
+        let init = text(environment, variable::INIT_TIMEOUT)?;
         Ok(Self {
             max_duration: max.map_or(Ok(DEFAULT_MAX_DURATION), |text| {
                 max_duration(variable::MAX_DURATION, &text)
@@ -188,6 +219,9 @@ impl Limits {
                 .map_or(Ok(DEFAULT_STOP_TIMEOUT), |text| duration(variable::STOP_TIMEOUT, &text))?,
             memory: None,
             runtime_dir: environment.get(variable::RUNTIME_DIR).map(PathBuf::from),
+            init_timeout: init
+                .map_or(Ok(DEFAULT_INIT_TIMEOUT), |text| duration(variable::INIT_TIMEOUT, &text))?,
+            strict: false,
         })
     }
 }
@@ -242,6 +276,7 @@ pub fn from_environment(environment: &impl Environment) -> Result<Run, ConfigErr
             limits,
             code: Code::default(),
             variables: Vec::new(),
+            log_format: None,
         });
     }
     ancestor(environment, limits)
@@ -263,6 +298,7 @@ fn ancestor(environment: &impl Environment, limits: Limits) -> Result<Run, Confi
         limits,
         code: Code::default(),
         variables: Vec::new(),
+        log_format: None,
     })
 }
 

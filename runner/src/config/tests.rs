@@ -8,6 +8,10 @@ impl<S: std::hash::BuildHasher> Environment for HashMap<&str, &str, S> {
     fn get(&self, name: &str) -> Option<OsString> {
         HashMap::get(self, name).map(|value| OsString::from(*value))
     }
+
+    fn all(&self) -> Vec<(OsString, OsString)> {
+        self.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
 }
 
 fn run(pairs: &[(&'static str, &'static str)]) -> Result<Run, ConfigError> {

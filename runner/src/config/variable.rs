@@ -14,6 +14,8 @@ pub const QUEUE: &str = "IMMORTAL_QUEUE";
 pub const MAX_DURATION: &str = "IMMORTAL_MAX_DURATION";
 /// The container's stop timeout, default `30s`: everything after SIGTERM fits into it.
 pub const STOP_TIMEOUT: &str = "IMMORTAL_STOP_TIMEOUT";
+/// How long making the function ready may take, default `10m`.
+pub const INIT_TIMEOUT: &str = "IMMORTAL_INIT_TIMEOUT";
 /// Whose credentials the function gets: `task`.
 pub const CREDENTIALS: &str = "IMMORTAL_CREDENTIALS";
 /// Directory with the language runtime's client (`bootstrap`), default `/var/runtime`.

@@ -1,9 +1,11 @@
 //! A [`Function`] from command-line arguments. Pure but for one look at what `--code` names.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Function, Location, Package, S3Object};
 use crate::config::LocalFunction;
+use crate::telemetry::Logging;
 
 /// Memory of a function that does not say how much it has, in MB, as Lambda's own default.
 const DEFAULT_MEMORY: u32 = 128;
@@ -19,11 +21,39 @@ pub fn describe(local: &LocalFunction, region: &str) -> Function {
         memory: DEFAULT_MEMORY,
         region: region.to_owned(),
         log_group: format!("/aws/lambda/{name}"),
+        logging: Logging::default(),
         variables: std::collections::BTreeMap::new(),
         code: package(&local.code),
         image: None,
         layers: local.layers.iter().map(|path| package(&path.to_string_lossy())).collect(),
         name,
+    }
+}
+
+/// Describes a function that is a program in the current directory, named by the variables that AWS's
+/// own emulator goes by.
+pub fn of_command(
+    words: &[OsString],
+    region: &str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Function {
+    let handler = words.last().filter(|_| words.len() > 1).and_then(|it| it.to_str());
+    let local = LocalFunction {
+        code: variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "function".to_owned()),
+        layers: Vec::new(),
+        runtime: "provided".to_owned(),
+        handler: variable("AWS_LAMBDA_FUNCTION_HANDLER")
+            .or_else(|| handler.map(str::to_owned))
+            .or_else(|| variable("_HANDLER"))
+            .unwrap_or_default(),
+    };
+    let memory = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|text| text.parse().ok());
+    let version = variable("AWS_LAMBDA_FUNCTION_VERSION");
+    let described = describe(&local, region);
+    Function {
+        memory: memory.unwrap_or(described.memory),
+        version: version.unwrap_or_else(|| described.version.clone()),
+        ..described
     }
 }
 

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use ledger::Redacted;
 
+use crate::telemetry::Logging;
+
 /// A function's configuration and packages.
 #[derive(Debug, Clone)]
 pub struct Function {
@@ -29,6 +31,8 @@ pub struct Function {
     pub region: String,
     /// Log group.
     pub log_group: String,
+    /// How its log is written.
+    pub logging: Logging,
     /// Its variables.
     pub variables: BTreeMap<String, Redacted<String>>,
     /// Its code.
@@ -99,6 +103,18 @@ pub enum Location {
 }
 
 impl Function {
+    /// The account that it belongs to, where its ARN says so.
+    pub fn account(&self) -> Option<&str> {
+        self.arn.split(':').nth(4).filter(|account| !account.is_empty())
+    }
+
+    /// How many invocations its runtime takes at once, where that is more than one
+    /// (`AWS_LAMBDA_MAX_CONCURRENCY`: Lambda's managed instances).
+    pub fn concurrency(&self) -> Option<usize> {
+        let text = self.variables.get("AWS_LAMBDA_MAX_CONCURRENCY")?.expose();
+        text.parse().ok().filter(|count| *count > 0)
+    }
+
     /// Lets another module take the place of the handler's, keeping the exported name.
     pub fn override_module(&mut self, module: &str) {
         let module = [".js", ".mjs", ".cjs", ".py"]

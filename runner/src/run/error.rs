@@ -48,6 +48,14 @@ pub enum RunError {
     /// Its outcome could not be written.
     #[error("the outcome could not be written to standard output")]
     Undelivered(#[source] io::Error),
+    /// The port is taken, or not ours to take.
+    #[error("could not listen on {address}; choose another with --port and --host")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
     /// The program could not set itself up.
     #[error("signals and timers could not be set up")]
     SetUp(#[source] io::Error),
@@ -88,7 +96,9 @@ impl From<&ImageError> for Code {
 impl From<&RunError> for Code {
     fn from(error: &RunError) -> Self {
         match error {
-            RunError::NoRuntime(_) | RunError::Reference(_) => Self::Usage,
+            RunError::NoRuntime(_) | RunError::Reference(_) | RunError::Listen { .. } => {
+                Self::Usage
+            }
             RunError::Image(error) => error.into(),
             RunError::Event(_)
             | RunError::Runtime(_)

@@ -1,12 +1,15 @@
-//! One run from settings to exit code: prepare (describe, fetch, unpack), execute (boot, serve),
+//! One run from settings to exit code: prepare (describe, fetch, unpack), supervise (boot, serve),
 //! deliver. Each stage takes its input and returns the next type; what a stage does is its own
 //! business.
 
 mod contained;
 mod error;
-mod execute;
 mod install;
+mod plan;
 mod prepare;
+mod serve;
+mod supervise;
+mod watch;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -15,14 +18,18 @@ use std::time::Duration;
 pub use error::RunError;
 use error::machine;
 use install::Job;
+pub use serve::serve;
+pub use watch::watch;
 
 use crate::clock::{Clock, millis};
 use crate::code::Code;
 use crate::config::{self, Environment, Limits, Run};
 use crate::function::{Location, local};
+use crate::job::{self, Event};
 use crate::layers;
+use crate::order::Reply;
 use crate::process;
-use crate::report::Outcome;
+use crate::report;
 use crate::session::Millis;
 use crate::signals::Signals;
 use crate::unpack;
@@ -36,6 +43,8 @@ struct Times {
     clock: Clock,
     /// Limit of the invocation.
     limit: Millis,
+    /// Limit of making ready.
+    init: Millis,
     /// Between SIGTERM and SIGKILL to the function.
     grace: Millis,
 }
@@ -44,7 +53,12 @@ impl Times {
     fn new(limits: &Limits) -> Self {
         let stop = limits.stop_timeout;
         let grace = stop.saturating_sub(LAST_SECONDS.min(stop / 4));
-        Self { clock: Clock::start(), limit: millis(limits.max_duration), grace: millis(grace) }
+        Self {
+            clock: Clock::start(),
+            limit: millis(limits.max_duration),
+            init: millis(limits.init_timeout),
+            grace: millis(grace),
+        }
     }
 }
 
@@ -52,17 +66,24 @@ impl Times {
 pub async fn run(
     run: Run,
     environment: &impl Environment,
-    signals: &mut Signals,
+    mut signals: Signals,
 ) -> Result<Code, RunError> {
     let times = Times::new(&run.limits);
-    let prepared = tokio::select! {
-        prepared = prepare::prepare(run, environment, times.clock) => prepared?,
+    let (event, context) = (run.event.clone(), run.context.clone());
+    let prepared = async {
+        // On a thread of its own: standard input may take its time, and signals are not to wait.
+        let reading = tokio::task::spawn_blocking(move || job::read(&event));
+        let payload = reading.await.map_err(machine("reading the event"))??;
+        let prepared = prepare::prepare(run, environment).await?;
+        let event = Event::new(payload, context, &prepared.function.arn, times.clock.now());
+        Ok::<_, RunError>((prepared, event))
+    };
+    let (prepared, event) = tokio::select! {
+        prepared = prepared => prepared?,
         () = signals.stop.asked() => return Ok(Code::Interrupted),
     };
     process::prepare(prepared.place.is_image()).map_err(machine("preparing to start processes"))?;
-    let outcome = execute::execute(&prepared, environment, signals, times).await?;
-    process::end_all(LAST_SECONDS);
-    deliver(outcome)
+    deliver(supervise::once(&prepared, event, environment, signals, times).await?)
 }
 
 /// Unpacks one package, fetching it if need be, and nothing more.
@@ -93,13 +114,14 @@ pub async fn unpack(
 }
 
 /// Prints the payload and nothing else.
-fn deliver(outcome: Outcome) -> Result<Code, RunError> {
-    let Some(payload) = outcome.payload else { return Ok(outcome.code) };
+fn deliver(reply: Option<Reply>) -> Result<Code, RunError> {
+    let code = report::code(reply.as_ref());
+    let Some(Reply::Whole(answer)) = reply else { return Ok(code) };
     let mut stdout = io::stdout().lock();
-    payload.write_to(&mut stdout).map_err(RunError::Undelivered)?;
+    answer.payload.write_to(&mut stdout).map_err(RunError::Undelivered)?;
     if stdout.is_terminal() {
         let _ = stdout.write_all(b"\n");
     }
     stdout.flush().map_err(RunError::Undelivered)?;
-    Ok(outcome.code)
+    Ok(code)
 }

@@ -1,6 +1,7 @@
 //! From settings to a function whose files are in place. How it is run comes later.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -10,21 +11,20 @@ use super::error::{RunError, machine};
 use super::install::{Job, install};
 use crate::aws;
 use crate::boot::{self, Layout};
-use crate::clock::Clock;
 use crate::config::{Code, Environment, Run, Source};
 use crate::fetch::Renewal;
 use crate::function::name::FunctionName;
 use crate::function::runtime::{self, Family};
 use crate::function::{Function, Location, Package, local};
-use crate::job::{self, Event};
-use crate::place::Place;
+use crate::place::{self, Place};
 
 /// A function whose files are in place, and its event.
 pub(super) struct Prepared {
     pub(super) function: Function,
     pub(super) boot: Boot,
     pub(super) place: Place,
-    pub(super) event: Event,
+    /// Lambda's limits of sizes hold.
+    pub(super) strict: bool,
 }
 
 /// What is to be started.
@@ -33,25 +33,34 @@ pub(super) enum Boot {
     Runtime { family: &'static Family, layout: Layout },
     /// A container image's program, in its own root directory.
     Image(Started),
+    /// A program that is here already.
+    Command(Vec<OsString>),
 }
 
-/// Reads the event, finds out what the function is, and puts its code and layers in place.
+/// Finds out what the function is, and puts its code and layers in place.
 pub(super) async fn prepare(
     run: Run,
     environment: &impl Environment,
-    clock: Clock,
 ) -> Result<Prepared, RunError> {
-    // On a thread of its own: standard input may take its time, and signals are not to wait for it.
-    let reading = tokio::task::spawn_blocking(move || job::read(&run.event));
-    let payload = reading.await.map_err(machine("reading the event"))??;
+    let strict = run.limits.strict;
+    let command = match &run.source {
+        Source::Command(command) => Some(command.clone()),
+        Source::Deployed(_) | Source::Local(_) => None,
+    };
     let (mut function, origin) = describe(run.source, run.region, environment).await?;
     function.memory = run.limits.memory.unwrap_or(function.memory);
     function.variables.extend(run.variables);
+    function.logging.format = run.log_format.unwrap_or(function.logging.format);
     if let Some(module) = &run.module {
         function.override_module(module);
     }
     let place = Place::choose()?;
-    let boot = if let Some(image) = &function.image {
+    if place.is_image() {
+        place::name_sandbox(Path::new("/etc/hosts"));
+    }
+    let boot = if let Some(command) = command {
+        Boot::Command(command)
+    } else if let Some(image) = &function.image {
         Boot::Image(pulled(image, &place, &run.code, environment).await?)
     } else {
         let family = runtime::find(&function.runtime)?;
@@ -61,8 +70,7 @@ pub(super) async fn prepare(
         let task = put(&function, &place, &run.code, origin).await?;
         Boot::Runtime { family, layout: Layout { task, opt: place.opt(), runtime } }
     };
-    let event = Event::new(payload, run.context, &function.arn, clock.now());
-    Ok(Prepared { function, boot, place, event })
+    Ok(Prepared { function, boot, place, strict })
 }
 
 /// Where a function was found, so that it can be asked for again.
@@ -80,18 +88,23 @@ async fn describe(
             Ok((function, Some(Arc::new((config, name)))))
         }
         Source::Local(local) => {
-            let named =
-                ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| environment.get(name));
-            let region = named
-                .and_then(|region| region.into_string().ok())
-                .unwrap_or_else(|| "us-east-1".into());
-            let mut function = local::describe(&local, &region);
+            let mut function = local::describe(&local, &here(environment));
             for package in function.layers.iter_mut().chain([&mut function.code]) {
                 settle(package).await?;
             }
             Ok((function, None))
         }
+        Source::Command(words) => {
+            let named = |name: &str| environment.get(name)?.into_string().ok();
+            Ok((local::of_command(&words, &here(environment), named), None))
+        }
     }
+}
+
+/// The region that the environment names, or Lambda's oldest.
+fn here(environment: &impl Environment) -> String {
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| environment.get(name));
+    named.and_then(|region| region.into_string().ok()).unwrap_or_else(|| "us-east-1".into())
 }
 
 /// Makes an address of an object in S3, with the credentials of the environment.

@@ -2,9 +2,8 @@
 //! then whoever is left. Source: Lambda developer guide, "Shutdown phase"; shares of the time as in
 //! AWS's emulator (`rapid/shutdown.go`).
 
-use super::{
-    Effect, Effects, Ended, Life, Millis, Party, Reason, Seat, Session, State, Verdict, conclude,
-};
+use super::failing::conclude;
+use super::{Effect, Effects, Ended, Life, Millis, Party, Reason, Seat, Session, State, Verdict};
 
 /// For everything, where there are external extensions.
 const EXTERNAL: Millis = 2_000;

@@ -37,6 +37,18 @@ impl Level {
         names.into_iter().find(|(_, names)| names.iter().any(|it| is(it))).map(|(level, _)| level)
     }
 
+    /// Its name in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+        }
+    }
+
     /// The level of a platform event, as Lambda gives it.
     pub fn of(fact: &Fact) -> Self {
         let unless = |failed: bool, level| if failed { Self::Warn } else { level };

@@ -187,11 +187,14 @@ fn http(object: &Map<String, Value>, problems: &mut Problems) -> Option<Destinat
     }
 }
 
+/// What else there is in a URI: RFC 3986, 2.
+const MARKS: &[u8] = b"-._~:/?#[]@!$&'()*+,;=%";
+
 /// `http://sandbox.localdomain:8080/path` as port, host and target.
 fn address(uri: &str) -> Result<(u16, String, String), &'static str> {
     const SCHEME: &str = "http://";
     let invalid = "Invalid destination: could not parse destination.URI";
-    if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !uri.bytes().all(|byte| byte.is_ascii_alphanumeric() || MARKS.contains(&byte)) {
         return Err(invalid);
     }
     match uri.get(..SCHEME.len()) {

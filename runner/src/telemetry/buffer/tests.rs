@@ -123,12 +123,11 @@ fn sent(batch: &Batch, dropped: &mut Dropped) -> Vec<usize> {
     assert_eq!(records.len() as u64, batch.records);
     let mut found = Vec::new();
     for record in records {
-        match record.as_str() {
-            Some(text) => found.push(text.len() + 2),
-            None => {
-                dropped.records += record["record"]["droppedRecords"].as_u64().unwrap();
-                dropped.bytes += record["record"]["droppedBytes"].as_u64().unwrap();
-            }
+        if let Some(text) = record.as_str() {
+            found.push(text.len() + 2);
+        } else {
+            dropped.records += record["record"]["droppedRecords"].as_u64().unwrap();
+            dropped.bytes += record["record"]["droppedBytes"].as_u64().unwrap();
         }
     }
     found

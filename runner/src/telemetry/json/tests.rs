@@ -34,8 +34,8 @@ fn id() -> Arc<str> {
     "6d68ca91-49c9-448d-89b8-7ca3e6dc66aa".into()
 }
 
-fn trace() -> Option<Tracing> {
-    Some(Tracing { span_id: Some("54565fb41ac79632".into()), value: "Root=1;Sampled=1".into() })
+fn trace() -> Tracing {
+    Tracing { span_id: Some("54565fb41ac79632".into()), value: "Root=1;Sampled=1".into() }
 }
 
 fn done(error: Option<&str>) -> Fact {
@@ -49,7 +49,7 @@ fn done(error: Option<&str>) -> Fact {
             start: TIME,
             duration: Duration::from_micros(23_020),
         }],
-        tracing: trace(),
+        tracing: Some(trace()),
         tenant: None,
     })
 }
@@ -115,7 +115,7 @@ fn an_invocation_is_told_as_documented() {
     let start = Start {
         request_id: id(),
         version: "$LATEST".into(),
-        tracing: trace(),
+        tracing: Some(trace()),
         tenant: None,
         function_arn: None,
     };

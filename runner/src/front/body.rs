@@ -1,0 +1,102 @@
+//! Bodies: an event on its way in, read once and never held twice; an answer on its way out, in pieces.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Body as _, Frame, Incoming};
+
+use super::refusal::Refusal;
+use crate::payload::{Payload, Pieces, Spool};
+
+/// Room that is made for a body on its sender's word alone.
+const TRUSTED: u64 = 64 << 20;
+
+/// An answer's body.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A body that is at hand.
+pub(super) fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that comes bit by bit.
+pub(super) fn streamed(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
+}
+
+/// A function's answer as a body, and its length.
+pub(super) fn payload(payload: Payload) -> io::Result<(Body, u64)> {
+    Ok(match payload.into_pieces()? {
+        Pieces::Memory(bytes) => {
+            let length = bytes.len() as u64;
+            (full(bytes), length)
+        }
+        Pieces::Spooled(spool) => {
+            let length = spool.left;
+            (streamed(read(spool)), length)
+        }
+    })
+}
+
+/// A function's answer, bit by bit.
+pub(super) fn pieces(
+    payload: Payload,
+) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + 'static> {
+    Ok(match payload.into_pieces()? {
+        Pieces::Memory(bytes) => stream::iter([Ok(bytes)]).left_stream(),
+        Pieces::Spooled(spool) => read(spool).right_stream(),
+    })
+}
+
+/// A disk may take its time, and others are to be served meanwhile.
+fn read(spool: Spool) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream::try_unfold(spool, |mut spool| async move {
+        if spool.left == 0 {
+            return Ok(None);
+        }
+        let read = tokio::task::spawn_blocking(move || (spool.read(), spool));
+        let (piece, spool) = read.await.map_err(io::Error::other)?;
+        Ok(Some((piece?, spool)))
+    })
+}
+
+/// Takes an event to its end, unless it is larger than `most` bytes: then callers are told `limit`.
+pub(super) async fn receive(body: &mut Incoming, most: u64, limit: u64) -> Result<Bytes, Refusal> {
+    let declared = body.size_hint().lower();
+    if declared > most {
+        return Err(Refusal::TooLarge(limit));
+    }
+    let first = next(body).await?.unwrap_or_default();
+    let Some(second) = next(body).await? else {
+        return if first.len() as u64 > most { Err(Refusal::TooLarge(limit)) } else { Ok(first) };
+    };
+    let room = usize::try_from(declared.min(TRUSTED)).unwrap_or(0);
+    let mut all = BytesMut::with_capacity(room);
+    all.extend_from_slice(&first);
+    let mut piece = Some(second);
+    while let Some(bytes) = piece {
+        if (all.len() + bytes.len()) as u64 > most {
+            return Err(Refusal::TooLarge(limit));
+        }
+        all.extend_from_slice(&bytes);
+        piece = next(body).await?;
+    }
+    Ok(all.freeze())
+}
+
+async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(|_| Refusal::Truncated)?.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads what is left of a body and forgets it: a client that is still sending would take an early answer for a broken pipe.
+pub(super) async fn discard(body: &mut Incoming) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
