@@ -1,11 +1,12 @@
 #!/bin/sh
 # Makes sure that what the tests and the example use is here: a Python environment (.venv) with a local Lambda API and
-# AWS's SDK, an npm package, and a few small tools.
+# AWS's SDK and CLI, cargo-lambda, npm packages, and a few small tools.
 set -eu
 
 # Pinned.
-packages='ministack==1.5.33 boto3==1.43.11'
+packages='ministack==1.5.33 boto3==1.43.11 awscli==1.46.3 cargo-lambda==1.9.2'
 archiver=archiver@7.0.1    # what the Serverless Framework and many others make packages with
+sdk=client-lambda@3.1164.0    # AWS's SDK for JavaScript, of which these are the Lambda calls
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv=$root/.venv
@@ -29,10 +30,15 @@ if [ -n "$missing" ]; then
     { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null || fail "apt-get could not install:$missing"
 fi
 
-if [ ! -d "$cache/$archiver/node_modules/archiver" ]; then
-    npm install --silent --no-audit --no-fund --prefix "$cache/$archiver.new" "$archiver" || fail "npm could not install $archiver"
-    mv "$cache/$archiver.new" "$cache/$archiver"
-fi
+# npm_package NAME PACKAGE: puts a package into a directory of the cache, whole or not at all.
+npm_package() {
+    [ ! -d "$cache/$1/node_modules" ] || return 0
+    rm -rf "$cache/$1.new"
+    npm install --silent --no-audit --no-fund --prefix "$cache/$1.new" "$2" || fail "npm could not install $2"
+    mv "$cache/$1.new" "$cache/$1"
+}
+npm_package "$archiver" "$archiver"
+npm_package "$sdk" "@aws-sdk/$sdk"
 
 [ "$(cat "$venv/.stamp" 2>/dev/null || true)" != "$packages" ] || exit 0
 rm -rf "$venv"

@@ -143,3 +143,72 @@ fn docker_stop_ends_with_143_and_a_signal_to_pid_1_is_not_lost() {
     Command::new("docker").args(["rm", "--force", &name]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&code).trim(), "143");
 }
+
+#[test]
+fn an_extension_is_told_what_happens() {
+    let layer =
+        Package::default().executable("extensions/telling.py", fixture("extensions/telling.py"));
+    let function = Deployed::new(&python(), "python3.11", "app.echo").layer(&layer);
+    let run = run("immortal/python", function, "[5]");
+    run.answers("[5]");
+    run.says("TELEMETRY\tName: telling.py\tState: Subscribed\tTypes: [Platform, Function]");
+    run.says("EXTENSION\tName: telling.py\tState: Ready\tEvents: [INVOKE, SHUTDOWN]");
+    let events: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("event ")).collect();
+    assert!(events[0].contains("INVOKE") && events[0].ends_with("uid 993"), "{events:?}");
+    assert!(events[1].contains(r#""shutdownReason":"spindown""#), "{events:?}");
+    let told = |kind: &str| run.says(&format!(r#""type": "{kind}""#));
+    for kind in ["platform.initStart", "platform.start", "platform.runtimeDone", "platform.report"]
+    {
+        told(kind);
+    }
+}
+
+/// In AWS's base images the emulator is started where nobody else is the Runtime API.
+#[test]
+fn it_takes_the_place_of_the_emulator() {
+    let code = tempfile::tempdir().unwrap();
+    std::fs::write(code.path().join("app.py"), fixture("python/app.py")).unwrap();
+    let name = format!("immortal-test-emulator-{}", std::process::id());
+    let mounts = [
+        format!("{}:/var/task:ro", code.path().display()),
+        format!("{}:/usr/local/bin/aws-lambda-rie:ro", e2e::runner().display()),
+    ];
+    let docker = |arguments: &[&str]| Command::new("docker").args(arguments).output().unwrap();
+    let started = docker(&[
+        "run",
+        "-d",
+        "--rm",
+        "--network",
+        "none",
+        "--name",
+        &name,
+        "-v",
+        &mounts[0],
+        "-v",
+        &mounts[1],
+        "-e",
+        "_HANDLER=app.echo",
+        "-e",
+        "AWS_LAMBDA_FUNCTION_NAME=mine",
+        "--entrypoint",
+        "/usr/local/bin/aws-lambda-rie",
+        "-w",
+        "/var/task",
+        "immortal/python",
+        "/var/runtime/bootstrap",
+    ]);
+    assert!(started.status.success(), "{started:?}");
+    let script = "
+import time, urllib.request
+url = 'http://127.0.0.1:8080/2015-03-31/functions/function/invocations'
+for _ in range(100):
+    try:
+        print(urllib.request.urlopen(url, b'[6]').read().decode(), end='')
+        break
+    except OSError:
+        time.sleep(0.05)
+";
+    let called = docker(&["exec", &name, "python3", "-c", script]);
+    docker(&["kill", &name]);
+    assert_eq!(String::from_utf8_lossy(&called.stdout), "[6]", "{called:?}");
+}

@@ -18,5 +18,7 @@ mod languages;
 mod packers;
 mod process;
 mod runtime_api;
+mod serve;
 mod settings;
 mod unpack;
+mod watch;

@@ -97,8 +97,7 @@ impl Desk {
     async fn begin(&self, seat: Seat, call: &call::Upload) -> Answer {
         let (id, nonce, kind) = (call.id.clone(), call.nonce.clone(), call.kind);
         let message = Message::new(Input::Begin { seat, id, nonce, kind });
-        let detail = call.streaming().map(String::into_bytes);
-        self.put(seat, Message { detail, ..message }).await
+        self.put(seat, Message { streaming: call.streaming(), ..message }).await
     }
 
     fn limit(&self, kind: Kind, streamed: bool) -> Option<u64> {
@@ -148,14 +147,14 @@ impl Desk {
         id: Result<ExtensionId, Fault>,
         body: Incoming,
     ) -> Response<Body> {
-        let detail = Some(receive::small(body, SMALL).await.unwrap_or_default());
+        let subscription = Some(receive::small(body, SMALL).await.unwrap_or_default());
         let id = match id {
             Ok(id) => id,
             Err(fault) => return answer::fault(&fault),
         };
         let seat = self.seat();
         let message = Message::new(Input::Subscribe { seat, id, feed });
-        self.render(self.put(seat, Message { detail, ..message }).await)
+        self.render(self.put(seat, Message { subscription, ..message }).await)
     }
 
     fn seat(&self) -> Seat {

@@ -60,8 +60,10 @@ pub struct Facts {
 pub struct Message {
     /// What the session is asked.
     pub input: Input<Payload>,
-    /// What a subscription says, beside that it is one; of what type a stream is.
-    pub detail: Option<Vec<u8>>,
+    /// The content type of an answer that is about to come piece by piece.
+    pub streaming: Option<String>,
+    /// What a subscription says, beside that it is one.
+    pub subscription: Option<Vec<u8>>,
     /// Where the answer goes; none where nobody waits for one.
     pub reply: Option<(Seat, oneshot::Sender<Answer>)>,
 }
@@ -69,7 +71,7 @@ pub struct Message {
 impl Message {
     /// One that nobody waits for an answer to.
     fn new(input: Input<Payload>) -> Self {
-        Self { input, detail: None, reply: None }
+        Self { input, streaming: None, subscription: None, reply: None }
     }
 }
 

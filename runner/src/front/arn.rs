@@ -39,11 +39,7 @@ mod tests {
     fn the_invoked_arn_has_the_qualifier_that_was_asked_for() {
         let served = "arn:aws:lambda:eu-west-1:123456789012:function:f";
         let other = "arn:aws:lambda:us-east-1:999999999999:function:g";
-        let facts = |arn: &str| FunctionFacts {
-            name: "f".into(),
-            version: "$LATEST".into(),
-            arn: arn.into(),
-        };
+        let facts = |arn: &str| FunctionFacts { version: "$LATEST".into(), arn: arn.into() };
         let live = format!("{served}:live");
         let table = [
             (served, "f", None, served.to_owned()),

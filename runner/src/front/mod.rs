@@ -68,8 +68,6 @@ impl Default for Settings {
 /// What callers are told of the function.
 #[derive(Debug, Clone)]
 pub struct FunctionFacts {
-    /// Bare name.
-    pub name: String,
     /// Version, `$LATEST` or a number.
     pub version: String,
     /// ARN, with qualifier where the function was named with one.

@@ -19,8 +19,8 @@ use crate::serve::pool::Made;
 /// Where the runtime is told to send framed log records.
 const LOG: &str = "_LAMBDA_TELEMETRY_LOG_FD";
 /// Lambda's limit of a response, in bytes (developer guide, "Lambda quotas").
-pub(super) const LARGEST_RESPONSE: u64 = 6_291_556;
-/// Largest response that Lambda passes on as it comes: 200 MiB.
+const LARGEST_RESPONSE: u64 = 6_291_556;
+/// The same of one that is streamed.
 const LARGEST_STREAM: u64 = 200 << 20;
 
 /// Makes one more environment: its APIs listen before anything is started.

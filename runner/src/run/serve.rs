@@ -90,9 +90,5 @@ fn settings(serve: &Serve) -> front::Settings {
 
 fn facts(prepared: &Prepared) -> FunctionFacts {
     let function = &prepared.function;
-    FunctionFacts {
-        name: function.name.clone(),
-        version: function.version.clone(),
-        arn: function.arn.clone(),
-    }
+    FunctionFacts { version: function.version.clone(), arn: function.arn.clone() }
 }

@@ -191,15 +191,13 @@ impl Environment {
     fn call(&mut self, message: Message) {
         if let Some((seat, reply)) = message.reply {
             self.seats.insert(seat, reply);
-            match (&message.input, message.detail) {
-                (Input::Subscribe { id, feed, .. }, Some(body)) => {
-                    self.subscriptions.insert(seat, (*id, *feed, body));
-                }
-                (Input::Begin { .. }, Some(content_type)) => {
-                    let content_type = String::from_utf8_lossy(&content_type).into_owned();
-                    self.streams_asked.insert(seat, content_type);
-                }
-                _ => {}
+            if let (Input::Subscribe { id, feed, .. }, Some(body)) =
+                (&message.input, message.subscription)
+            {
+                self.subscriptions.insert(seat, (*id, *feed, body));
+            }
+            if let Some(content_type) = message.streaming {
+                self.streams_asked.insert(seat, content_type);
             }
         }
         match &message.input {

@@ -52,6 +52,23 @@ async fn each_call_may_have_a_connection_of_its_own() {
     }
 }
 
+/// Scripts look for them letter by letter.
+#[tokio::test]
+async fn header_names_are_written_as_lambda_writes_them() {
+    let mut server = Server::start().await;
+    let mut client = server.connect().await;
+    client.get(NEXT, "Connection: close\r\n").await;
+    server.answer(an_event()).await;
+    let mut answer = Vec::new();
+    soon("the answer", client.0.read_to_end(&mut answer)).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    for name in
+        ["Lambda-Runtime-Aws-Request-Id: ", "Lambda-Runtime-Deadline-Ms: ", "Content-Type: "]
+    {
+        assert!(answer.contains(name), "{name} is not in {answer}");
+    }
+}
+
 #[tokio::test]
 async fn an_answered_call_leaves_no_word() {
     let mut server = Server::start().await;

@@ -219,7 +219,7 @@ async fn a_subscription_is_put_to_the_session_as_it_came() {
         client.send(send(path, "[1]")).await;
         let asked = server.answer(Answer::Subscribed).await;
         assert!(matches!(asked.input, Input::Subscribe { feed, .. } if feed == which));
-        assert_eq!(asked.detail.as_deref(), Some(&b"[1]"[..]));
+        assert_eq!(asked.subscription.as_deref(), Some(&b"[1]"[..]));
         let response = client.response().await;
         assert_eq!((response.status, response.body.trim_end()), (200, "\"OK\""));
         client.send(send(path, "{}")).await;
@@ -235,7 +235,7 @@ async fn a_subscription_is_put_to_the_session_as_it_came() {
         assert_eq!(client.response().await.error(), closed);
     }
     client.send(send("/2020-08-15/logs", &"x".repeat((1 << 20) + 1))).await;
-    assert_eq!(server.asked().await.detail.as_deref(), Some(&b""[..]));
+    assert_eq!(server.asked().await.subscription.as_deref(), Some(&b""[..]));
 }
 
 #[tokio::test]

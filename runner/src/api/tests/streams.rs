@@ -13,10 +13,6 @@ fn head(headers: &str) -> String {
     format!("POST {RESPONSE} HTTP/1.1\r\n{MODE}{headers}Transfer-Encoding: chunked\r\n\r\n")
 }
 
-fn streaming(message: &Message) -> Option<String> {
-    message.detail.clone().map(|detail| String::from_utf8(detail).unwrap())
-}
-
 /// A streaming upload that has begun: what it said of itself, and where it goes.
 async fn begin(
     server: &mut Server,
@@ -25,7 +21,7 @@ async fn begin(
 ) -> (Option<String>, mpsc::Receiver<Chunk>) {
     let (sink, chunks) = mpsc::channel(1);
     client.send(head(headers)).await;
-    (streaming(&server.answer(Answer::Proceed(Some(sink))).await), chunks)
+    (server.answer(Answer::Proceed(Some(sink))).await.streaming, chunks)
 }
 
 async fn piece(chunks: &mut mpsc::Receiver<Chunk>) -> Vec<u8> {
@@ -57,10 +53,10 @@ async fn a_stream_says_what_it_is_before_it_begins() {
     let mut server = Server::start().await;
     let mut client = server.connect().await;
     client.send(head("")).await;
-    assert_eq!(streaming(&server.asked().await).unwrap(), "application/octet-stream");
+    assert_eq!(server.asked().await.streaming.as_deref(), Some("application/octet-stream"));
     let mut client = server.connect().await;
     client.post(RESPONSE, "Content-Type: a/b\r\n", "").await;
-    assert_eq!(streaming(&server.asked().await), None);
+    assert_eq!(server.asked().await.streaming, None);
 }
 
 /// Whoever wants all of it at once gets the pieces together.

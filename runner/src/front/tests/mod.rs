@@ -35,7 +35,7 @@ impl House {
         let (line, lines) = mpsc::unbounded_channel();
         let outcomes = Arc::new(Lines(move |text: &str| drop(line.send(text.to_owned()))));
         let (stop, stopped) = oneshot::channel();
-        let facts = FunctionFacts { name: "f".into(), version: "$LATEST".into(), arn: ARN.into() };
+        let facts = FunctionFacts { version: "$LATEST".into(), arn: ARN.into() };
         let stopped = async move { drop(stopped.await) };
         let serving = tokio::spawn(front.serve(settings, sender, facts, outcomes, stopped));
         Self { address, orders, lines, stop: Some(stop), serving }
