@@ -128,7 +128,7 @@ impl Client {
         loop {
             let line = self.line().await;
             let Some((name, value)) = line.split_once(": ") else { break };
-            headers.push((name.to_owned(), value.to_owned()));
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
         }
         let mut response = Response { status, headers, body: String::new() };
         let length = response.header("content-length").map_or(0, |it| it.parse().unwrap());
