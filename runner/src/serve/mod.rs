@@ -203,8 +203,12 @@ impl Environment {
                 self.streams_asked.insert(seat, content_type);
             }
         }
-        if let Input::Register { id, name, .. } = &message.input {
-            self.names.insert(*id, name.as_str().into());
+        match &message.input {
+            Input::Register { id, name, .. } => {
+                self.names.insert(*id, name.as_str().into());
+            }
+            Input::Left(seat) => drop(self.seats.remove(seat)),
+            _ => {}
         }
         self.take(message.input);
     }

@@ -2,9 +2,12 @@
 
 #[path = "../../../runner/src/layers/mod.rs"]
 pub mod layers;
+#[path = "../../../runner/src/session/types.rs"]
+pub mod session;
 #[path = "../../../runner/src/unpack/mod.rs"]
 pub mod unpack;
 
+pub mod api;
 pub mod blocks;
 #[path = "../../archives/hazards.rs"]
 #[allow(dead_code, reason = "seeds have no outcome")]

@@ -28,8 +28,27 @@ pub fn write(corpus: &Path) -> io::Result<()> {
     for (number, text) in DOCUMENTS.iter().enumerate() {
         put(&corpus.join("manifest"), &format!("seed-{number:03}"), text.as_bytes())?;
     }
+    for (number, text) in CALLS.iter().enumerate() {
+        put(&corpus.join("call"), &format!("seed-{number:03}"), text.as_bytes())?;
+    }
     Ok(())
 }
+
+/// One of each kind of call.
+const CALLS: [&str; 12] = [
+    "GET /2018-06-01/runtime/invocation/next\n\n",
+    "POST /2018-06-01/runtime/invocation/a%2Fb/response\nLambda-Runtime-Invocation-Id: n\nContent-Type: a/b\n\n{}",
+    "POST /2018-06-01/runtime/invocation/a/response\nLambda-Runtime-Function-Response-Mode: streaming\n\nLambda-Runtime-Function-Error-Type: Runtime.Xy\nLambda-Runtime-Function-Error-Body: e30=",
+    "POST /2018-06-01/runtime/invocation/a/error\nLambda-Runtime-Function-Error-Type: Function.Xy\nContent-Type: application/vnd.aws.lambda.error.cause+json\n\n{\"errorType\":\"E\",\"errorCause\":{}}",
+    "POST /2018-06-01/runtime/init/error\nLambda-Runtime-Function-Error-Type: MyError.E\n\n[]",
+    "POST /2020-01-01/extension/register\nLambda-Extension-Name: a\nLambda-Extension-Accept-Feature: x, accountId\n\n{\"events\":[\"INVOKE\",\"SHUTDOWN\"]}",
+    "POST /2020-01-01/extension/register\nLambda-Extension-Name: a\n\n{\"events\":null,\"configurationKeys\":[]}",
+    "GET /2020-01-01/extension/event/next\nLambda-Extension-Identifier: 00000000-0000-0000-0000-00000000000a\n\n",
+    "POST /2020-01-01/extension/exit/error\nLambda-Extension-Identifier: {0}\nLambda-Extension-Function-Error-Type: X.Y\n\n",
+    "PUT /2022-07-01/telemetry\nLambda-Extension-Identifier: urn:uuid:00000000-0000-0000-0000-00000000000a\n\n{}",
+    "PUT /2020-08-15/logs\n\n{}",
+    "GET /2026-01-15/metadata/execution-environment\nAuthorization: Bearer t\n\n",
+];
 
 /// An index, a manifest, a configuration, and names of images.
 const DOCUMENTS: [&str; 5] = [
