@@ -10,9 +10,12 @@
 )]
 
 mod control_plane;
+mod puppet;
 mod registry;
 mod run;
+mod served;
 mod tree;
+pub mod wire;
 
 use std::fs;
 use std::io::Write as _;
@@ -20,8 +23,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub use control_plane::{ControlPlane, Deployed};
+pub use puppet::{Puppet, Stage};
 pub use registry::Registry;
 pub use run::Run;
+pub use served::{Invoking, Log, Serve, Served, Who, emulator};
 use tempfile::TempDir;
 pub use tree::walk;
 use zip::ZipWriter;
@@ -71,6 +76,16 @@ impl Package {
     pub fn executable(mut self, name: &str, contents: impl Into<Vec<u8>>) -> Self {
         self.0.push((name.into(), contents.into(), 0o755));
         self
+    }
+
+    /// Has it no files?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its files: name, contents, mode.
+    pub fn entries(&self) -> &[(String, Vec<u8>, u32)] {
+        &self.0
     }
 
     /// The zip file's bytes.

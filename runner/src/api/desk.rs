@@ -9,7 +9,7 @@ use hyper::{Request, Response};
 use tokio::sync::{mpsc, oneshot};
 
 use super::answer::{self, Answer, Body};
-use super::call::{self, Call, Fault, Served};
+use super::call::{self, Call, Fault, NoCall, Served};
 use super::{Facts, Message, receive};
 use crate::payload::Payload;
 use crate::session::{ExtensionId, Feed, Input, Kind, Seat};
@@ -25,6 +25,22 @@ pub(super) struct Desk {
     facts: Arc<Facts>,
 }
 
+/// A request whose head has been read.
+pub(super) struct Heard(Result<Call, NoCall>, Incoming);
+
+impl Heard {
+    /// Does it say something that counts whether or not its client waits for the answer?
+    pub(super) fn says_something(&self) -> bool {
+        matches!(
+            self.0,
+            Ok(Call::Upload(_)
+                | Call::Register { .. }
+                | Call::ExtensionFault { .. }
+                | Call::Subscribe(..))
+        )
+    }
+}
+
 impl Desk {
     pub(super) fn new(calls: mpsc::UnboundedSender<Message>, facts: Facts) -> Self {
         Self { calls, seats: Arc::default(), facts: Arc::new(facts) }
@@ -35,10 +51,15 @@ impl Desk {
         self.calls.closed().await;
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// What is asked.
+    pub(super) fn hear(&self, request: Request<Incoming>) -> Heard {
         let (parts, body) = request.into_parts();
         let served = Served { extensions: self.facts.extensions, logs: !self.facts.concurrent };
-        match call::parse(&parts.method, parts.uri.path(), &parts.headers, served) {
+        Heard(call::parse(&parts.method, parts.uri.path(), &parts.headers, served), body)
+    }
+
+    pub(super) async fn answer(&self, Heard(call, body): Heard) -> Response<Body> {
+        match call {
             Ok(Call::Ping) => answer::pong(),
             Ok(Call::Metadata(token)) => answer::metadata(token.as_deref(), &self.facts),
             Ok(Call::Next) => self.render(self.wait(Input::Next).await),

@@ -5,6 +5,7 @@ mod answer;
 mod call;
 mod desk;
 mod error;
+mod patient;
 mod receive;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use answer::Answer;
 use desk::Desk;
+use patient::{Patient, Taking};
 
 use crate::payload::Payload;
 use crate::session::{Input, Seat};
@@ -116,11 +118,19 @@ async fn accept(listener: TcpListener, desk: Desk) {
 /// One connection to its end. A broken one is the client's affair: it sees it, and the session
 /// learns what matters of it from the calls themselves.
 async fn converse(stream: TcpStream, desk: Desk) {
-    let service = service_fn(move |request| {
-        let desk = desk.clone();
-        async move { Ok::<_, Infallible>(desk.answer(request).await) }
-    });
     let _ = stream.set_nodelay(true);
+    let taking = Taking::default();
+    let stream = Patient::new(stream, taking.clone());
+    let service = service_fn(move |request| {
+        let (desk, heard) = (desk.clone(), desk.hear(request));
+        // From the moment in which it was read.
+        let taken = heard.says_something().then(|| taking.begin());
+        async move {
+            let response = desk.answer(heard).await;
+            drop(taken);
+            Ok::<_, Infallible>(response)
+        }
+    });
     let _ = http().serve_connection(TokioIo::new(stream), service).await;
 }
 

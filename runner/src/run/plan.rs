@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub(super) async fn environment(
     times: Times,
 ) -> io::Result<Made> {
     let api = Api::bind().await?;
+    let address = api.address;
     let function = &prepared.function;
     let platform = platform(prepared, environment, api.address.to_string());
     let extensions = boot::extensions(&opt(prepared));
@@ -45,7 +47,8 @@ pub(super) async fn environment(
         response_limit: prepared.strict.then_some(LARGEST_RESPONSE),
         stream_limit: prepared.strict.then_some(LARGEST_STREAM),
     };
-    let plan = plan(prepared, environment, &platform, extensions.unwrap_or_default(), times)?;
+    let extensions = extensions.unwrap_or_default();
+    let plan = plan(prepared, environment, &platform, address, extensions, times)?;
     Ok(Made { plan, calls: api.serve(facts) })
 }
 
@@ -53,6 +56,7 @@ fn plan(
     prepared: &Prepared,
     environment: &impl Environment,
     platform: &Platform,
+    api: SocketAddr,
     extensions: Vec<(String, PathBuf)>,
     times: Times,
 ) -> io::Result<Plan> {
@@ -73,6 +77,7 @@ fn plan(
         version: function.version.as_str().into(),
         identifier: matches!(prepared.boot, Boot::Runtime { .. })
             .then(|| function.runtime.as_str().into()),
+        api,
         stream: platform.log_stream.as_str().into(),
         memory: function.memory,
         limit: times.limit,

@@ -2,11 +2,13 @@
 //! its effects come out. Nothing is decided here, and nothing leaves by `?`: every end is a verdict.
 
 mod job;
+mod last_words;
 mod perform;
 pub mod pool;
 mod processes;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ use crate::session::{
 };
 use crate::telemetry::{Logging, Telemetry};
 use job::{Job, Moment};
+use last_words::Held;
 
 /// What an environment is made of.
 #[derive(Debug, Clone)]
@@ -38,6 +41,8 @@ pub struct Plan {
     pub version: Arc<str>,
     /// Its runtime identifier, for the log; an image has none.
     pub identifier: Option<Arc<str>>,
+    /// Where its APIs listen.
+    pub api: SocketAddr,
     /// Log stream, the name of this environment.
     pub stream: Arc<str>,
     /// Memory that the function is told it has, in MB.
@@ -81,6 +86,9 @@ struct Environment {
     names: HashMap<ExtensionId, Arc<str>>,
     jobs: HashMap<String, Job>,
     processes: HashMap<Party, Group>,
+    /// Answers that are on their way.
+    uploads: HashSet<Seat>,
+    held: Option<Held>,
     ended: Ended,
     streams: Vec<Stream>,
     inputs: VecDeque<Input<Payload>>,
@@ -154,6 +162,8 @@ impl Environment {
             names: HashMap::new(),
             jobs: HashMap::new(),
             processes: HashMap::new(),
+            uploads: HashSet::new(),
+            held: None,
             ended,
             streams: Vec::new(),
             inputs: VecDeque::new(),
@@ -210,7 +220,11 @@ impl Environment {
             Input::Left(seat) => drop(self.seats.remove(seat)),
             _ => {}
         }
+        if let Input::End { seat, .. } = &message.input {
+            self.uploads.remove(seat);
+        }
         self.take(message.input);
+        self.release();
     }
 
     fn order(&mut self, order: Order) {
@@ -224,17 +238,6 @@ impl Environment {
         };
         self.jobs.insert(id, Job::new(order));
         self.take(Input::Submit(invocation));
-    }
-
-    fn exited(&mut self, group: Group, exit: Exit) {
-        let found = self.processes.iter().find(|(_, known)| **known == group);
-        if let Some(party) = found.map(|(party, _)| *party) {
-            self.processes.remove(&party);
-            // What it started goes with it.
-            group.kill();
-            self.drain();
-            self.take(Input::Exited(party, exit));
-        }
     }
 
     /// What an effect leads to may be an input itself: it waits until the others are done.

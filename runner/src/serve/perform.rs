@@ -99,6 +99,7 @@ impl Environment {
         let (now, streaming) = (self.now(), self.streams_asked.remove(&seat));
         let job = id.and_then(|id| self.jobs.get_mut(id));
         let sink = job.and_then(|job| job.answering(now, streaming));
+        self.uploads.insert(seat);
         self.answer(seat, Answer::Proceed(sink));
     }
 
