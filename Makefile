@@ -7,7 +7,7 @@ RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit lint fmt images bench fuzz clean
+.PHONY: help setup build run test unit lint fmt images bench conformance fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -56,6 +56,9 @@ bench: setup build ## print the figures (FIGURES="start unpack others function i
 	@tests/bench/setup.sh
 	cargo build --release --locked --target $(TARGET) -p e2e --bin limit
 	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)
+
+conformance: setup build ## write docs/conformance.md: each probe of ours, of AWS's emulator, and what Lambda answers
+	IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test conformance report -- --ignored --nocapture
 
 fuzz: ## fuzz what is read from strangers (TARGET=zip, SECONDS=900; without TARGET, all one after the other)
 	@for target in $(or $(filter-out %-musl,$(TARGET)),$(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))); do \

@@ -5,6 +5,7 @@ set -eu
 
 # Pinned.
 packages='ministack==1.5.33 boto3==1.43.11 awscli==1.46.3 cargo-lambda==1.9.2'
+emulator=aws-sam-cli==1.170.0    # brings AWS's Runtime Interface Emulator
 archiver=archiver@7.0.1    # what the Serverless Framework and many others make packages with
 sdk=client-lambda@3.1164.0    # AWS's SDK for JavaScript, of which these are the Lambda calls
 
@@ -39,6 +40,17 @@ npm_package() {
 }
 npm_package "$archiver" "$archiver"
 npm_package "$sdk" "@aws-sdk/$sdk"
+
+# AWS's emulator, to compare with: a program within a package of AWS's on PyPI.
+if [ ! -x "$cache/aws-lambda-rie" ] && [ "$(uname -m)" = x86_64 ]; then
+    wheel=$(mktemp -d)
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$wheel" "$emulator" ||
+        fail "pip could not download $emulator"
+    unzip -q -j "$wheel"/*.whl samcli/local/rapid/aws-lambda-rie-x86_64 -d "$wheel"
+    mkdir -p "$cache"
+    install -m 755 "$wheel/aws-lambda-rie-x86_64" "$cache/aws-lambda-rie"
+    rm -rf "$wheel"
+fi
 
 [ "$(cat "$venv/.stamp" 2>/dev/null || true)" != "$packages" ] || exit 0
 rm -rf "$venv"

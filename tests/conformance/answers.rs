@@ -108,7 +108,7 @@ fn beyond(world: &World) {
     let (mut runtime, first, given) = Runtime::start(&served, "{}");
     let more = vec![b'x'; LIMIT + 1];
     world.see("6,291,557 bytes", runtime.responds(&given, &more).kind());
-    world.see("of them arrive", first.answer().body.iter().filter(|&&byte| byte == b'x').count());
+    world.see("of them arrive", first.answer().text().matches('x').count());
 }
 
 fn forms(world: &World) {
@@ -143,7 +143,7 @@ fn forms(world: &World) {
 /// Bytes that are no request, or too much of one: the next connection is served.
 fn hostile(world: &World) {
     let served = world.serve().open();
-    let (mut runtime, waiting, given) = Runtime::start(&served, "{}");
+    let (runtime, waiting, given) = Runtime::start(&served, "{}");
     let path = Runtime::response(&given);
     let cases = [
         ("not HTTP", "\u{1}\u{2}\r\n\r\n".to_owned()),

@@ -198,17 +198,6 @@ impl Extension {
         wire.answer().unwrap_or_default()
     }
 
-    /// Nothing comes for a while.
-    pub(crate) fn is_quiet(&mut self) -> bool {
-        self.wire.as_mut().is_some_and(Wire::is_quiet)
-    }
-
-    /// Parks and reads.
-    pub(crate) fn next(&mut self) -> Answer {
-        self.parks();
-        self.parked()
-    }
-
     /// `PUT /2022-07-01/telemetry`
     pub(crate) fn subscribes(&self, body: &Value) -> Answer {
         self.says("PUT", "/2022-07-01/telemetry", &[], &body.to_string())

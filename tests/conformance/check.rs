@@ -30,11 +30,9 @@ pub(crate) struct Check {
 pub(crate) enum Source {
     /// A page of the developer guide.
     Guide(&'static str),
-    /// A page of the API reference.
-    Api(&'static str),
     /// The source of the emulator, which is that of Lambda's own sandbox.
     Rapid(&'static str),
-    /// Recorded on AWS: snapshots that LocalStack's tests compare with.
+    /// Recorded on AWS: snapshots that `LocalStack`'s tests compare with.
     Recorded(&'static str),
     /// What AWS's own clients send or need.
     Client(&'static str),

@@ -117,7 +117,7 @@ fn told(world: &World) {
     world.see("eventType", json["eventType"].as_str().unwrap_or_default());
     world.see("requestId is the runtime's", json["requestId"] == id(&given));
     let deadline = given.header("lambda-runtime-deadline-ms");
-    world.see("deadlineMs is the runtime's", json["deadlineMs"].to_string() == deadline);
+    world.see("deadlineMs is the runtime's", json["deadlineMs"].as_u64() == deadline.parse().ok());
     let arn = given.header("lambda-runtime-invoked-function-arn");
     world.see("invokedFunctionArn is the runtime's", json["invokedFunctionArn"] == arn);
     world.see("tracing", json["tracing"]["type"].as_str().unwrap_or_default());

@@ -1,19 +1,17 @@
 //! Lambda's interfaces on the host, check by check, over real sockets. What Lambda answers is data beside each probe;
 //! the same probes against AWS's emulator make docs/conformance.md.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a panic here")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the bans are the runner's: tests wait for what they started"
-)]
 
 mod answers;
 mod cast;
 mod check;
+mod environment;
 mod extensions;
 mod failures;
 mod report;
 mod states;
 mod streams;
+mod telemetry;
 mod transport;
 
 /// Every check, in the order of the report.
@@ -23,5 +21,7 @@ const ALL: &[(&str, &[check::Check])] = &[
     ("Streams, causes, invocation ids", streams::CHECKS),
     ("Failures", failures::CHECKS),
     ("Extensions", extensions::CHECKS),
+    ("Telemetry and logs", telemetry::CHECKS),
+    ("Surroundings, and calls at the same time", environment::CHECKS),
     ("Each call in each state of the runtime", states::CHECKS),
 ];

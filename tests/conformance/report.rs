@@ -28,7 +28,6 @@ fn report() {
     for (title, group) in ALL {
         let _ = writeln!(body, "## {title}\n");
         for check in *group {
-            eprintln!("{}", check.name);
             let (ours, emulators) = (check.run(Who::Ours), emulated(check));
             checks += 1;
             facts += check.lambda.len();
@@ -93,7 +92,6 @@ fn source(see: Source) -> String {
     let guide = "https://docs.aws.amazon.com/lambda/latest";
     match see {
         Source::Guide(page) => format!("[{page}]({guide}/dg/{page}.html)"),
-        Source::Api(page) => format!("[{page}]({guide}/api/{page}.html)"),
         Source::Rapid(file) => format!(
             "Source of Lambda's sandbox (`internal/lambda/{file}` of aws-lambda-runtime-interface-emulator)"
         ),

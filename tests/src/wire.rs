@@ -132,11 +132,8 @@ impl Wire {
     fn body(&mut self, answer: &mut Answer) -> Result<Vec<u8>> {
         let mut body = Vec::new();
         if answer.header("transfer-encoding").eq_ignore_ascii_case("chunked") {
-            loop {
-                match self.chunk()? {
-                    Some(chunk) => body.extend(chunk),
-                    None => break,
-                }
+            while let Some(chunk) = self.chunk()? {
+                body.extend(chunk);
             }
             answer.trailers = self.headers()?;
         } else if let Ok(length) = answer.header("content-length").parse() {

@@ -7,10 +7,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// What has been said in full is taken within this; for what was cut off there is nothing to wait for.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// What is being taken on one connection.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +54,8 @@ impl Drop for Taken {
 pub(super) struct Patient {
     stream: TcpStream,
     taking: Taking,
-    /// How it ended, while that is not noticed.
-    ended: Option<io::Result<()>>,
+    /// How it ended, and until when that is not noticed.
+    ended: Option<(io::Result<()>, Pin<Box<Sleep>>)>,
 }
 
 impl Patient {
@@ -71,14 +76,16 @@ impl AsyncRead for Patient {
             if read.is_ok() && buffer.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
-            self.ended = Some(read);
+            self.ended = Some((read, Box::pin(sleep(PATIENCE))));
         }
         self.taking.0.waker.register(context.waker());
-        if self.taking.is_idle() {
-            Poll::Ready(self.ended.take().unwrap_or(Ok(())))
-        } else {
-            Poll::Pending
+        let idle = self.taking.is_idle();
+        if let Some((_, patience)) = &mut self.ended
+            && !idle
+        {
+            ready!(patience.as_mut().poll(context));
         }
+        Poll::Ready(self.ended.take().map_or(Ok(()), |(read, _)| read))
     }
 }
 
