@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::exit,
     clippy::disallowed_methods,
+    clippy::zombie_processes,
     reason = "a puppet that fails is seen by the test that holds its strings"
 )]
 
