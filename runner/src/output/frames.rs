@@ -162,4 +162,5 @@ fn head(kind: u8) -> Option<Head> {
 }
 
 #[cfg(test)]
+#[path = "frames/tests.rs"]
 mod tests;

@@ -177,4 +177,5 @@ impl Batch {
 }
 
 #[cfg(test)]
+#[path = "buffer/tests.rs"]
 mod tests;

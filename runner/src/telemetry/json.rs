@@ -267,4 +267,5 @@ pub const fn type_name(kind: Type) -> &'static str {
 }
 
 #[cfg(test)]
+#[path = "json/tests.rs"]
 mod tests;

@@ -290,4 +290,5 @@ fn expected(name: &str, kind: &str, found: &Value) -> String {
 }
 
 #[cfg(test)]
+#[path = "subscribe/tests.rs"]
 mod tests;

@@ -9,6 +9,9 @@ pub mod unpack;
 
 pub mod api;
 pub mod blocks;
+pub mod door;
+#[path = "../../../runner/src/output/frames.rs"]
+pub mod frames;
 #[path = "../../archives/hazards.rs"]
 #[allow(dead_code, reason = "seeds have no outcome")]
 mod hazards;
@@ -23,6 +26,7 @@ pub mod seeds;
 mod tar_hazards;
 #[path = "../../archives/tars.rs"]
 mod tars;
+pub mod telemetry;
 
 use layers::{Compression, Layer};
 pub use sandbox::Sandbox;

@@ -31,8 +31,34 @@ pub fn write(corpus: &Path) -> io::Result<()> {
     for (number, text) in CALLS.iter().enumerate() {
         put(&corpus.join("call"), &format!("seed-{number:03}"), text.as_bytes())?;
     }
+    for (number, text) in SUBSCRIPTIONS.iter().enumerate() {
+        put(&corpus.join("subscription"), &format!("seed-{number:03}"), text.as_bytes())?;
+    }
+    for (number, text) in REQUESTS.iter().enumerate() {
+        put(&corpus.join("door"), &format!("seed-{number:03}"), text.as_bytes())?;
+    }
+    put(&corpus.join("channel"), "seed-000", FRAMES)?;
+    put(&corpus.join("subscriber"), "seed-000", b"one\n!two\n{\"level\":\"INFO\"}\n\xff")?;
     Ok(())
 }
+
+/// Cuts, and a frame of each kind of header.
+const FRAMES: &[u8] = b"\x03\x09\x01\x20\x00\x05\x30\x01\xa5\x5a\x00\x03\x00\x00\x00\x02\x00\x01\x02\x03\x04\x05\x06\x07hi\xa5\x5a\x00\x01\x00\x00\x00\x01x";
+
+/// Subscriptions of both APIs.
+const SUBSCRIPTIONS: [&str; 3] = [
+    r#"{"schemaVersion":"2022-12-13","types":["platform","function","extension"],"buffering":{"maxItems":1000,"maxBytes":262144,"timeoutMs":25},"destination":{"protocol":"HTTP","URI":"http://sandbox.localdomain:8080/a?b"}}"#,
+    r#"{"schemaVersion":"2021-03-18","types":["function"],"destination":{"protocol":"TCP","port":9}}"#,
+    r#"{"types":["platform"],"destination":{"protocol":"HTTP","URI":"http://sandbox:1","method":"PUT","encoding":"JSON"}}"#,
+];
+
+/// Requests at the front door.
+const REQUESTS: [&str; 4] = [
+    "POST /2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Af/invocations?Qualifier=live\nX-Amz-Invocation-Type: Event\nX-Amz-Log-Type: Tail\nX-Amz-Client-Context: e30=",
+    "POST /2021-11-15/functions/f/response-streaming-invocations\nX-Amz-Invocation-Type: DryRun",
+    "POST /2014-11-13/functions/f/invoke-async/",
+    "OPTIONS /\nOrigin: http://x",
+];
 
 /// One of each kind of call.
 const CALLS: [&str; 12] = [
