@@ -10,11 +10,12 @@ import sys
 import function
 import images
 import others
+import serve
 import start
 import table
 import unpack
 
-GROUPS = {"start": start, "unpack": unpack, "others": others, "function": function, "images": images}
+GROUPS = {"start": start, "serve": serve, "unpack": unpack, "others": others, "function": function, "images": images}
 
 
 def main(runner, *names):

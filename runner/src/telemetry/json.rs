@@ -77,8 +77,9 @@ pub fn line(line: &Line<'_>, schema: Schema, objects: bool, out: &mut Vec<u8>) {
 }
 
 fn is_object(text: &str) -> bool {
-    let text = text.trim_ascii_start();
-    text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+    // JSON's own white space, and no other: the line is passed on as it is.
+    let first = text.trim_start_matches([' ', '\t', '\n', '\r']);
+    first.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// JSON without line breaks: those that it has are not in strings, and what ends a record is a newline.

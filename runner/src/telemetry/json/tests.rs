@@ -232,6 +232,13 @@ fn a_line_is_a_string_unless_it_is_json_and_wanted_so() {
     }
 }
 
+/// Found by the fuzzer: a form feed is white space to Rust and not to JSON.
+#[test]
+fn a_line_with_other_white_space_is_no_object() {
+    let line = "\u{c}{}";
+    assert_eq!(told(line, Schema::Telemetry20221213, true), json!(line));
+}
+
 proptest::proptest! {
     #[test]
     fn whatever_is_printed_becomes_json(bytes: Vec<u8>, objects: bool) {
