@@ -28,6 +28,7 @@ test: setup build ## run all tests, in containers too
 	@images/docker.sh
 	@images/build.sh $(RUNNER) debian
 	IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked --workspace
+	IMMORTAL_RUNNER=$(abspath tests/contained.sh) cargo test --locked -p e2e --test conformance
 
 unit: ## run the tests that need nothing but Rust
 	cargo test --locked -p ledger -p runner
