@@ -1,8 +1,41 @@
-//! What the runner and the dispatcher share.
+//! What the runner and the dispatcher share: the types of a job and its durable record.
 //!
-//! Today that is the wrapper that keeps secrets out of logs. Jobs, attempts, outcomes and their
-//! durable record belong here too; the crate knows no AWS API but object storage.
+//! | file | owns |
+//! |---|---|
+//! | `id`, `address` | how jobs and ledgers are named; pure |
+//! | `job`, `attempt`, `outcome` | what is recorded of a job; pure |
+//! | `document`, `time`, `writer` | what all records have in common: versions, unknown fields, moments, nonces; pure |
+//! | `layout` | which object is where below a ledger's root; pure |
+//! | `store` | [`Ledger`]: the records in a directory or an S3 prefix |
+//! | `redacted` | what must not be logged |
+//!
+//! The crate knows no AWS API but object storage. Who may run a job, and why it ended, is decided by
+//! others; here is only decided who was first.
 
+mod address;
+mod attempt;
+mod document;
+mod error;
+mod id;
+mod job;
+mod layout;
+mod outcome;
 mod redacted;
+mod store;
+mod time;
+mod writer;
 
+pub use address::{Address, AddressError, Root};
+pub use attempt::{Attempt, State};
+pub use document::{DocumentError, Unknown, Version};
+pub use error::LedgerError;
+pub use id::{IdError, JobId};
+pub use job::{Context, Destination, INLINE, Job, Limits, Origin};
+pub use layout::Layout;
+/// The HTTP client that S3 is spoken to with: `HttpClient::new(reqwest_client)`.
+pub use object_store::client::HttpClient;
+pub use outcome::{Blame, Facts, Outcome, Record, Stored};
 pub use redacted::Redacted;
+pub use store::{Access, Active, Claim, Created, Decision, Ledger, Object, PART, Patience, Pieces};
+pub use time::Time;
+pub use writer::Writer;

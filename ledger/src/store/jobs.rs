@@ -1,0 +1,114 @@
+//! Jobs: recorded, found again, and marked for as long as they are unfinished.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::Ledger;
+use crate::error::LedgerError;
+use crate::id::{JobId, hex};
+use crate::job::Job;
+use crate::layout::Layout;
+use crate::outcome::Stored;
+use crate::redacted::Redacted;
+use crate::time::Time;
+
+/// What became of a job that was to be recorded.
+#[derive(Debug)]
+pub enum Created {
+    /// It is recorded now.
+    New,
+    /// One of that name was recorded before: this one, if a message arrived twice.
+    Existing(Box<Job>),
+}
+
+/// An unfinished job: its outcome has not reached all its destinations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    /// The job. There may be none of that name, if whoever recorded it died before the end.
+    pub id: JobId,
+    /// When the marker was written.
+    pub since: Time,
+}
+
+impl Ledger {
+    /// Records a job: event, marker, job, in this order. A crash in between leaves a marker without a
+    /// job, which the next delivery of the message completes; never a job without marker or event.
+    ///
+    /// The marker of a job that is delivered already stays removed, but for one that was delivered
+    /// while this call ran: then it comes back, and whoever works through the markers delivers again,
+    /// with the same deduplication id.
+    pub async fn create(&self, job: &Job) -> Result<Created, LedgerError> {
+        if let Some(existing) = self.job(&job.id).await? {
+            return Ok(Created::Existing(Box::new(existing)));
+        }
+        if let (Some(object), Some(event)) = (job.event_object(), job.unstored_event()) {
+            self.create_event(object, event).await?;
+        }
+        self.put(&Layout::active(&job.id), Bytes::new()).await?;
+        match self.create_record(&Layout::job(&job.id), job).await? {
+            None => Ok(Created::New),
+            Some(existing) => Ok(Created::Existing(Box::new(existing))),
+        }
+    }
+
+    async fn create_event(
+        &self,
+        object: &Stored,
+        event: &Redacted<Bytes>,
+    ) -> Result<(), LedgerError> {
+        match self.create_bytes(&object.key, event.expose().clone()).await? {
+            None => Ok(()),
+            Some(found) => self.verified(object, &object.key, &found),
+        }
+    }
+
+    /// The job of that name, if there is one.
+    pub async fn job(&self, id: &JobId) -> Result<Option<Job>, LedgerError> {
+        self.record(&Layout::job(id)).await
+    }
+
+    /// A job's event, byte for byte as it was recorded.
+    pub async fn event(&self, job: &Job) -> Result<Redacted<Bytes>, LedgerError> {
+        if let Some(event) = job.inline_event().or_else(|| job.unstored_event().cloned()) {
+            return Ok(event);
+        }
+        let key = Layout::event(&job.id);
+        let missing = || LedgerError::Missing { address: self.root.object(&key) };
+        let object = job.event_object().ok_or_else(missing)?;
+        let event = self.read(&key).await?.ok_or_else(missing)?;
+        self.verified(object, &key, &event)?;
+        Ok(Redacted::new(event))
+    }
+
+    /// Refuses bytes that are not those which were recorded.
+    fn verified(&self, expected: &Stored, key: &str, found: &Bytes) -> Result<(), LedgerError> {
+        let describe = |bytes: u64, sha256: &str| format!("{bytes} bytes with SHA-256 {sha256}");
+        let sha256 = hex(&Sha256::digest(found));
+        if sha256 == expected.sha256 {
+            return Ok(());
+        }
+        Err(LedgerError::Differs {
+            address: self.root.object(key),
+            expected: describe(expected.bytes, &expected.sha256),
+            found: describe(found.len() as u64, &sha256),
+        })
+    }
+
+    /// All unfinished jobs. Costs one request per thousand of them, however long the history is.
+    pub async fn active(&self) -> Result<Vec<Active>, LedgerError> {
+        let markers = self.list(Layout::ACTIVE).await?;
+        let job = |meta: object_store::ObjectMeta| {
+            let since = u64::try_from(meta.last_modified.timestamp_millis()).unwrap_or_default();
+            // Files of others in that folder are not ours to judge.
+            let id = meta.location.filename()?.parse().ok()?;
+            Some(Active { id, since: Time::from_millis(since) })
+        };
+        Ok(markers.into_iter().filter_map(job).collect())
+    }
+
+    /// Removes a job's marker: all its destinations have its outcome, or it is to be forgotten.
+    /// Repeating it is harmless.
+    pub async fn delivered(&self, id: &JobId) -> Result<(), LedgerError> {
+        self.delete(&Layout::active(id)).await
+    }
+}

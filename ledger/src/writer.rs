@@ -1,0 +1,23 @@
+//! Who wrote a record: a nonce by which a writer knows its own record again after a write whose
+//! answer was lost. Pure but for the randomness.
+
+use serde::{Deserialize, Serialize};
+
+/// 32 random hexadecimal characters. A write that decides something carries one; if it is answered
+/// with "exists" or not at all, the record is read back, and the same nonce means: it was mine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Writer(String);
+
+impl Writer {
+    /// One that nobody else has.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string())
+    }
+}
+
+impl From<&str> for Writer {
+    fn from(nonce: &str) -> Self {
+        Self(nonce.to_owned())
+    }
+}
