@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod code;
 pub mod config;
+pub mod destination;
 pub mod fetch;
 pub mod front;
 pub mod function;
