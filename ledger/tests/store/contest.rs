@@ -116,6 +116,12 @@ impl Contest {
             self.judge_attempt(number, &attempts, &notes);
         }
         judge_outcome(outcome.as_ref(), &notes);
+        let response = ledger.response(&self.id).await.unwrap();
+        assert_eq!(
+            response.is_some(),
+            outcome.is_some(),
+            "an outcome is never without its response"
+        );
         let delivered = told().any(|told| *told == Told::Delivered);
         let marked = active.iter().any(|active| active.id == self.id);
         assert!(job.is_none() || marked || delivered, "a job without a marker: {notes:?}");

@@ -4,6 +4,7 @@
 mod contest;
 mod directory;
 mod faulty;
+mod golden;
 mod interleavings;
 mod s3;
 mod scenes;
