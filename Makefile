@@ -28,6 +28,7 @@ test: setup build ## run all tests, in containers too
 	@images/docker.sh
 	@images/build.sh $(RUNNER) debian
 	IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked --workspace
+	IMMORTAL_RUNNER=$(abspath tests/contained.sh) cargo test --locked -p e2e --test conformance
 
 unit: ## run the tests that need nothing but Rust
 	cargo test --locked -p ledger -p runner
@@ -52,7 +53,7 @@ images: build ## build the container images (BASE=debian: on Debian roots made h
 	@images/docker.sh
 	@images/build.sh $(RUNNER) $(BASE)
 
-bench: setup build ## print the figures (FIGURES="start serve unpack others function images": only these)
+bench: setup build ## print the figures (FIGURES="start serve telemetry unpack others function images": only these)
 	@tests/bench/setup.sh
 	cargo build --release --locked --target $(TARGET) -p e2e --bin limit
 	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use crate::destination::Destination;
 use crate::document::{Unknown, Version, exposed};
 use crate::id::{JobId, hex};
 use crate::layout::Layout;
@@ -15,9 +16,6 @@ use crate::time::Time;
 
 /// The largest payload inside a record, bytes; larger ones are objects of their own.
 pub const INLINE: usize = 256 << 10;
-
-/// Where an outcome goes, as in `IMMORTAL_DESTINATIONS`.
-pub type Destination = String;
 
 /// `jobs/ID/job.json`: created once, never changed.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `id`, `address` | how jobs and ledgers are named; pure |
 //! | `job`, `attempt`, `outcome` | what is recorded of a job; pure |
+//! | `record`, `destination` | Lambda's invocation record, and where outcomes go; pure |
 //! | `document`, `time`, `writer` | what all records have in common: versions, unknown fields, moments, nonces; pure |
 //! | `layout` | which object is where below a ledger's root; pure |
 //! | `store` | [`Ledger`]: the records in a directory or an S3 prefix |
@@ -14,12 +15,14 @@
 
 mod address;
 mod attempt;
+mod destination;
 mod document;
 mod error;
 mod id;
 mod job;
 mod layout;
 mod outcome;
+mod record;
 mod redacted;
 mod store;
 mod time;
@@ -27,14 +30,16 @@ mod writer;
 
 pub use address::{Address, AddressError, Root};
 pub use attempt::{Attempt, State};
+pub use destination::{Destination, DestinationError};
 pub use document::{DocumentError, Unknown, Version};
 pub use error::LedgerError;
 pub use id::{IdError, JobId};
-pub use job::{Context, Destination, INLINE, Job, Limits, Origin};
+pub use job::{Context, INLINE, Job, Limits, Origin};
 pub use layout::Layout;
 /// The HTTP client that S3 is spoken to with: `HttpClient::new(reqwest_client)`.
 pub use object_store::client::HttpClient;
 pub use outcome::{Blame, Facts, Outcome, Record, Stored};
+pub use record::{Condition, InvocationRecord, RESPONSE, ResponseContext, payload, qualified};
 pub use redacted::Redacted;
 pub use store::{Access, Active, Claim, Created, Decision, Ledger, Object, PART, Patience, Pieces};
 pub use time::Time;

@@ -2,12 +2,14 @@
 //! an environment. How it is run is not known here, nor who asked.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::job::Event;
 use crate::payload::Payload;
+use crate::session::Failure;
 
 /// One event that wants to be run.
 #[derive(Debug)]
@@ -71,6 +73,29 @@ pub struct Answer {
     pub content_type: Option<String>,
     /// The log's end, where it was wanted.
     pub tail: Option<Vec<u8>>,
+    /// Why it failed, where that is not what the function said itself.
+    pub failure: Option<Box<Failure>>,
+    /// What the invocation took; not there for answers that are given before its end.
+    pub figures: Option<Figures>,
+}
+
+impl Answer {
+    /// An answer that has its payload and nothing else.
+    pub fn new(payload: Payload, failed: bool) -> Self {
+        let (error_type, content_type) = (payload.error_type.clone(), payload.content_type.clone());
+        Self { payload, failed, error_type, content_type, tail: None, failure: None, figures: None }
+    }
+}
+
+/// What an invocation took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// From the event's handing out to its end.
+    pub duration: Duration,
+    /// How long making ready took, where this was the first invocation.
+    pub init: Option<Duration>,
+    /// The most memory that the function used, in bytes.
+    pub peak_memory: u64,
 }
 
 /// A piece of a streamed answer.

@@ -19,14 +19,15 @@ pub fn code(reply: Option<&Reply>) -> Code {
 
 /// What a verdict on this request means for whoever asked; nothing if it was taken back.
 pub fn answer(verdict: Verdict<Payload>, request_id: &str) -> Option<Answer> {
-    let (payload, failed) = match verdict {
-        Verdict::Response(payload) => (payload, false),
-        Verdict::Error(payload) => (payload, true),
-        Verdict::Failed(failure) => (error(&failure, request_id), true),
+    Some(match verdict {
+        Verdict::Response(payload) => Answer::new(payload, false),
+        Verdict::Error(payload) => Answer::new(payload, true),
+        Verdict::Failed(failure) => {
+            let answer = Answer::new(error(&failure, request_id), true);
+            Answer { failure: Some(Box::new(failure)), ..answer }
+        }
         Verdict::Stopped => return None,
-    };
-    let (error_type, content_type) = (payload.error_type.clone(), payload.content_type.clone());
-    Some(Answer { payload, failed, error_type, content_type, tail: None })
+    })
 }
 
 /// How the Logs API's `platform.fault` tells it.

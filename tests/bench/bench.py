@@ -13,9 +13,10 @@ import others
 import serve
 import start
 import table
+import telemetry
 import unpack
 
-GROUPS = {"start": start, "serve": serve, "unpack": unpack, "others": others, "function": function, "images": images}
+GROUPS = {"start": start, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images}
 
 
 def main(runner, *names):

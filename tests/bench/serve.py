@@ -1,7 +1,8 @@
-"""Owns the figures of `serve`: warm invocations beside AWS's emulator, and what the emulator cannot do."""
+"""Owns the figures of `serve`: warm invocations beside AWS's emulator and `cargo lambda watch`, and what they cannot do."""
 
 import contextlib
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -20,6 +21,8 @@ CACHE = Path(os.environ.get("IMMORTAL_CACHE", ROOT / ".cache"))
 EMULATOR = CACHE / "aws-lambda-rie"
 ROUNDS = 5
 CALLS = 1000
+# The emulator knows one function; `cargo lambda watch` looks for a program of the function's name.
+FUNCTION, PROGRAM = "function", "rust-bootstrap"
 LANGUAGES = {
     "python": ("python3.11", "app.handler", "app.py", "def handler(event, context):\n    return event\n"),
     "nodejs": ("nodejs20.x", "index.handler", "index.js", "exports.handler = async (event) => event;\n"),
@@ -29,14 +32,14 @@ LANGUAGES = {
 class Caller:
     """One connection to a front door, spoken to in bytes: the client is to cost nothing."""
 
-    def __init__(self, port):
-        self.port, self.socket = port, None
+    def __init__(self, port, function=FUNCTION):
+        self.port, self.function, self.socket = port, function, None
 
     def call(self, body):
         if self.socket is None:
             self.socket = socket.create_connection(("127.0.0.1", self.port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        head = f"POST /2015-03-31/functions/function/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /2015-03-31/functions/{self.function}/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         self.socket.sendall(head.encode() + body)
         answer = bytearray()
         while b"\r\n\r\n" not in answer:
@@ -70,6 +73,8 @@ def free_port():
 
 
 def ours(runner, language, directory, port, *more):
+    if language == "rust":
+        return [runner, "serve", "--code", directory, "--runtime", "provided.al2023", "--handler", "x", "--port", str(port)], {}
     runtime, handler, _, _ = LANGUAGES[language]
     command = [runner, "serve", "--code", directory / "code.zip", "--runtime", runtime, "--handler", handler]
     return [*command, "--runtime-dir", ROOT / ".runtimes", "--port", str(port), *more], {}
@@ -86,6 +91,14 @@ def emulators(language, directory, port):
     }
     command = [EMULATOR, "--runtime-api-address", f"127.0.0.1:{free_port()}"]
     return [*command, "--runtime-interface-emulator-address", f"127.0.0.1:{port}", client / "bootstrap"], environment
+
+
+def watched(port):
+    """A handler in Rust, as cargo-lambda serves it, built as it builds it."""
+    command = [ROOT / ".venv/bin/cargo-lambda", "lambda", "watch", "--manifest-path", ROOT / "tests/Cargo.toml", "--bin", PROGRAM]
+    keep = ("HOME", "CARGO_HOME", "RUSTUP_HOME", "CARGO_TARGET_DIR")
+    environment = {name: os.environ[name] for name in keep if name in os.environ}
+    return [*command, "--release", "--ignore-changes", "-A", "127.0.0.1", "-P", str(port)], environment
 
 
 @contextlib.contextmanager
@@ -116,12 +129,12 @@ def resident(process):
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def warm(start, directory):
+def warm(start, directory, function):
     """First answer, p50, p99 in ms, calls per second, resident memory in MB."""
     port = free_port()
     command, environment = start(port)
     with serving(command, environment, directory) as process:
-        caller = Caller(port)
+        caller = Caller(port, function)
         begun = first(caller)
         times = []
         for _ in range(CALLS):
@@ -132,23 +145,21 @@ def warm(start, directory):
         return begun, times[CALLS // 2], times[CALLS * 99 // 100], 1e3 * CALLS / sum(times), resident(process)
 
 
-def beside(runner, language, directory):
-    starts = {
-        "ours": lambda port: ours(runner, language, directory, port),
-        "emulator": lambda port: emulators(language, directory, port),
-    }
+def beside(runner, language, directory, peer, start):
+    """The figures of one handler, ours and the peer's in turn."""
+    starts = {"ours": lambda port: ours(runner, language, directory, port), "peer": start}
     found = {name: [] for name in starts}
     for _ in range(ROUNDS):
         for name, start in starts.items():
             wait_until_quiet()
-            found[name].append(warm(start, directory))
+            found[name].append(warm(start, directory, PROGRAM if language == "rust" else FUNCTION))
     medians = {name: [statistics.median(column) for column in zip(*rows)] for name, rows in found.items()}
-    mine, theirs = medians["ours"], medians["emulator"]
-    table.row(f"serve, {language}: first answer", mine[0], "ms", "AWS's emulator", theirs[0], 1.0)
-    table.row(f"serve, {language}: warm, p50", mine[1], "ms", "AWS's emulator", theirs[1], 0.6)
-    table.row(f"serve, {language}: warm, p99", mine[2], "ms", "AWS's emulator", theirs[2], 0.5)
-    table.faster(f"serve, {language}: one call", 1e3 / mine[3], "ms", "AWS's emulator", 1e3 / theirs[3], 2.0)
-    table.row(f"serve, {language}: memory of the supervisor", mine[4], "MB", "AWS's emulator", theirs[4], 0.7)
+    mine, theirs = medians["ours"], medians["peer"]
+    table.row(f"serve, {language}: first answer", mine[0], "ms", peer, theirs[0], 1.0)
+    table.row(f"serve, {language}: warm, p50", mine[1], "ms", peer, theirs[1], 0.6)
+    table.row(f"serve, {language}: warm, p99", mine[2], "ms", peer, theirs[2], 0.5)
+    table.faster(f"serve, {language}: one call", 1e3 / mine[3], "ms", peer, 1e3 / theirs[3], 2.0)
+    table.row(f"serve, {language}: memory of the supervisor", mine[4], "MB", peer, theirs[4], 0.7)
 
 
 def large(runner, directory):
@@ -193,6 +204,15 @@ def calls(port, count, errors):
             errors.append(error)
 
 
+def built(directory):
+    """A package with the handler in Rust that the tests have too."""
+    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "-p", "e2e", "--bin", PROGRAM], cwd=ROOT, check=True)
+    directory.mkdir()
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    shutil.copy(target / "release" / PROGRAM, directory / "bootstrap")
+    return directory
+
+
 def figures(runner):
     runner = Path(runner).absolute()
     with tempfile.TemporaryDirectory() as name:
@@ -202,7 +222,8 @@ def figures(runner):
             (directory / file).write_text(text)
             with zipfile.ZipFile(directory / "code.zip", "w") as package:
                 package.write(directory / file, file)
-            beside(runner, language, directory)
+            beside(runner, language, directory, "AWS's emulator", lambda port: emulators(language, directory, port))
+        beside(runner, "rust", built(Path(name) / "rust"), "cargo lambda watch", watched)
         large(runner, Path(name) / "nodejs")
         parallel(runner, Path(name) / "python")
 

@@ -60,3 +60,26 @@ fn a_large_answer_arrives_whole_and_is_not_held_in_memory() {
     let peak: u64 = line.parse().unwrap();
     assert!(peak < 32 << 10, "the supervisor's memory peaked at {peak} KiB");
 }
+
+const SLOW: &str = r#"
+import os, socket
+
+held = []
+
+
+def handler(event, context):
+    host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+    while len(held) < 900:
+        held.append(socket.create_connection((host, int(port))))
+        held[-1].sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nX-A: " + b"a" * 1000)
+    status = open(f"/proc/{os.getppid()}/status").read()
+    return int(status.split("VmHWM:")[1].split()[0])
+"#;
+
+#[test]
+fn connections_that_never_say_what_they_want_cost_little_and_stop_nobody() {
+    let package = Package::default().file("app.py", SLOW);
+    let run = Sandbox::invoke(&package, "python3.11", "app.handler").run();
+    let peak = run.ends_with(0).json().as_u64().unwrap();
+    assert!(peak < 48 << 10, "the supervisor's memory peaked at {peak} KiB");
+}

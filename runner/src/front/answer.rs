@@ -92,11 +92,10 @@ mod tests {
 
     fn answer(failed: bool) -> Answer {
         Answer {
-            payload: b"<p/>".to_vec().into(),
-            failed,
             error_type: Some("E".into()),
             content_type: Some("text/html".into()),
             tail: Some(b"END".to_vec()),
+            ..Answer::new(b"<p/>".to_vec().into(), failed)
         }
     }
 

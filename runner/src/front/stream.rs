@@ -121,13 +121,7 @@ mod tests {
     }
 
     fn answer(payload: &[u8], failed: bool) -> Answer {
-        Answer {
-            payload: payload.to_vec().into(),
-            failed,
-            error_type: None,
-            content_type: None,
-            tail: Some(b"log".to_vec()),
-        }
+        Answer { tail: Some(b"log".to_vec()), ..Answer::new(payload.to_vec().into(), failed) }
     }
 
     #[tokio::test]

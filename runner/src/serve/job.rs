@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::job::Event;
-use crate::order::{Chunk, Order, Reply, Wants, When};
+use crate::order::{Chunk, Figures, Order, Reply, Wants, When};
 use crate::payload::Payload;
 use crate::report;
 use crate::session::{Ended, Millis, Verdict};
@@ -235,9 +235,10 @@ impl Job {
     }
 
     /// Tells those who waited for the end.
-    pub(super) fn end(mut self, tail: Option<Vec<u8>>) {
+    pub(super) fn end(mut self, tail: Option<Vec<u8>>, figures: Figures) {
         if let Some(Reply::Whole(answer)) = &mut self.answer {
             answer.tail.clone_from(&tail);
+            answer.figures = Some(figures);
         }
         self.tell(When::Finished);
         self.tell(When::WithTail);

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use super::Environment;
 use super::job::{Job, Usage};
 use crate::api::Answer;
-use crate::order::When;
+use crate::order::{Figures, When};
 use crate::payload::Payload;
 use crate::process::memory;
 use crate::report;
 use crate::session::{Effect, Ended, Failure, Input, Invocation, Kind, Phase, Seat, Upload};
 use crate::telemetry::Fact;
 use crate::telemetry::record::{
-    Extension, InitKind, InitReport, InitRuntimeDone, InitStart, Outcome,
+    Extension, InitKind, InitReport, InitRuntimeDone, InitStart, Outcome, Report,
 };
 
 /// How long subscribers have for what is on its way to them when the environment ends.
@@ -188,8 +188,9 @@ impl Environment {
         self.telemetry.tell(Fact::End(id.into()));
         let extensions = !self.names.is_empty();
         let report = job.report(self.now(), ended, usage, extensions);
+        let Report { duration, init, peak_memory, .. } = report;
         self.telemetry.tell(Fact::Report(report));
-        self.give(job);
+        self.give(job, Figures { duration, init, peak_memory });
     }
 
     /// The most memory used so far. Looking it up takes as long as a small invocation: after one that
@@ -203,9 +204,9 @@ impl Environment {
         peak
     }
 
-    fn give(&mut self, job: Job) {
+    fn give(&mut self, job: Job, figures: Figures) {
         let tail = (job.when == When::WithTail).then(|| self.telemetry.tail_take());
-        job.end(tail);
+        job.end(tail, figures);
     }
 
     /// Tells the pool how much room there is.

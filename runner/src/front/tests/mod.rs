@@ -62,13 +62,7 @@ impl House {
 }
 
 fn answer(payload: impl Into<Payload>) -> Answer {
-    Answer {
-        payload: payload.into(),
-        failed: false,
-        error_type: None,
-        content_type: None,
-        tail: None,
-    }
+    Answer::new(payload.into(), false)
 }
 
 fn text(text: &str) -> Reply {

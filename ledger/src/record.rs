@@ -1,0 +1,203 @@
+//! Lambda's invocation record, which destinations get (Lambda developer guide, "Retaining records of
+//! asynchronous invocations", schema version 1.0). Owns its fields and their order; who gets it, and what
+//! becomes of one that is too large for its carrier, is decided by others. Pure.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::redacted::Redacted;
+use crate::time::Time;
+
+/// What an invocation record says, but for the response: that is its last field and may be large.
+#[derive(Debug, Clone)]
+pub struct InvocationRecord {
+    /// When it ended.
+    pub timestamp: Time,
+    /// Lambda's request id.
+    pub request_id: String,
+    /// The ARN that was invoked, with its qualifier.
+    pub function_arn: String,
+    /// How it ended.
+    pub condition: Condition,
+    /// How often it was tried, by Lambda and here.
+    pub approximate_invoke_count: u32,
+    /// The event, byte for byte.
+    pub request: Redacted<Bytes>,
+    /// What the function answered with, if it ran.
+    pub response: Option<ResponseContext>,
+}
+
+/// How an invocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Condition {
+    /// The function answered.
+    Success,
+    /// It failed, and nobody tries again.
+    RetriesExhausted,
+}
+
+/// What is known of the answer beside its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResponseContext {
+    /// HTTP status of the invocation: 200, of function errors too.
+    pub status_code: u16,
+    /// Version that ran, `$LATEST` or a number.
+    pub executed_version: String,
+    /// `Unhandled`, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_error: Option<String>,
+}
+
+impl ResponseContext {
+    /// Of a function that ran.
+    pub fn new(executed_version: &str, failed: bool) -> Self {
+        let function_error = failed.then(|| "Unhandled".to_owned());
+        Self { status_code: 200, executed_version: executed_version.to_owned(), function_error }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    version: &'static str,
+    timestamp: Time,
+    request_context: RequestContext<'a>,
+    request_payload: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_context: Option<&'a ResponseContext>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    request_id: &'a str,
+    function_arn: &'a str,
+    condition: Condition,
+    approximate_invoke_count: u32,
+}
+
+impl InvocationRecord {
+    /// The whole record.
+    pub fn whole(&self, response: &[u8]) -> Redacted<Box<RawValue>> {
+        self.with(&payload(self.request.expose()), Some(&payload(response)))
+    }
+
+    /// The record without its response.
+    pub fn bare(&self) -> Redacted<Box<RawValue>> {
+        self.with(&payload(self.request.expose()), None)
+    }
+
+    /// The record with these payloads in the place of its own.
+    pub fn with(&self, request: &RawValue, response: Option<&RawValue>) -> Redacted<Box<RawValue>> {
+        let mut text = self.head(request).into_inner();
+        if let Some(response) = response {
+            text.push_str(RESPONSE);
+            text.push_str(response.get());
+        }
+        text.push('}');
+        Redacted::new(RawValue::from_string(text).expect("an object of JSON texts"))
+    }
+
+    /// All that comes before the response; [`RESPONSE`], the response and `}` make it whole.
+    pub fn head(&self, request: &RawValue) -> Redacted<String> {
+        let head = Head {
+            version: "1.0",
+            timestamp: self.timestamp,
+            request_context: RequestContext {
+                request_id: &self.request_id,
+                function_arn: &self.function_arn,
+                condition: self.condition,
+                approximate_invoke_count: self.approximate_invoke_count,
+            },
+            request_payload: request,
+            response_context: self.response.as_ref(),
+        };
+        let mut text = serde_json::to_string(&head).expect("strings, numbers and raw JSON");
+        text.pop();
+        Redacted::new(text)
+    }
+}
+
+/// What stands between the head of a record and its response.
+pub const RESPONSE: &str = ",\"responsePayload\":";
+
+/// A payload as a JSON value: byte for byte where it is one, without white space around it. What is
+/// none, as custom runtimes may answer, becomes a string; nothing at all becomes `null`.
+pub fn payload(bytes: &[u8]) -> Cow<'_, RawValue> {
+    let trimmed = bytes.trim_ascii();
+    if trimmed.is_empty() {
+        return Cow::Owned(RawValue::NULL.to_owned());
+    }
+    if let Ok(value) = serde_json::from_slice::<&RawValue>(trimmed) {
+        return Cow::Borrowed(value);
+    }
+    let text = serde_json::to_string(&String::from_utf8_lossy(bytes)).expect("a string");
+    Cow::Owned(RawValue::from_string(text).expect("a JSON string"))
+}
+
+/// The ARN with a qualifier: records of unqualified invocations say `$LATEST`.
+pub fn qualified(arn: &str) -> String {
+    // arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]
+    if arn.split(':').count() == 7 { format!("{arn}:$LATEST") } else { arn.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:resize";
+
+    fn record(condition: Condition) -> InvocationRecord {
+        InvocationRecord {
+            timestamp: Time::from_millis(1_791_564_206_568),
+            request_id: "8f0d0d9a-6e0b-4c1d-8a3c-5b4b2f5a9b11".into(),
+            function_arn: qualified(ARN),
+            condition,
+            approximate_invoke_count: 3,
+            request: Redacted::new(Bytes::from_static(b"{\"orderId\": 4.20, \"bucket\":\"in\"}")),
+            response: Some(ResponseContext::new("$LATEST", condition != Condition::Success)),
+        }
+    }
+
+    #[test]
+    fn a_record_is_lambdas_byte_for_byte() {
+        let failed =
+            record(Condition::RetriesExhausted).whole(br#"{"errorType":"Sandbox.Timedout"}"#);
+        let expected = r#"{"version":"1.0","timestamp":"2026-10-09T16:43:26.568Z","requestContext":{"requestId":"8f0d0d9a-6e0b-4c1d-8a3c-5b4b2f5a9b11","functionArn":"arn:aws:lambda:eu-west-1:123456789012:function:resize:$LATEST","condition":"RetriesExhausted","approximateInvokeCount":3},"requestPayload":{"orderId": 4.20, "bucket":"in"},"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},"responsePayload":{"errorType":"Sandbox.Timedout"}}"#;
+        assert_eq!(failed.expose().get(), expected);
+        let succeeded = record(Condition::Success).whole(b" [1.0]\n");
+        let end = r#""responseContext":{"statusCode":200,"executedVersion":"$LATEST"},"responsePayload":[1.0]}"#;
+        assert!(succeeded.expose().get().ends_with(end), "{}", succeeded.expose());
+    }
+
+    #[test]
+    fn what_is_no_json_becomes_a_string() {
+        let table: [(&[u8], &str); 5] = [
+            (b"", "null"),
+            (b"plain \"text\"", r#""plain \"text\"""#),
+            (b"{\"cut", r#""{\"cut""#),
+            (b"\xff", "\"\u{fffd}\""),
+            (b" 1e400 ", "1e400"),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(payload(bytes).get(), expected);
+        }
+    }
+
+    #[test]
+    fn a_job_that_never_ran_has_no_response() {
+        let record = InvocationRecord { response: None, ..record(Condition::RetriesExhausted) };
+        assert!(record.bare().expose().get().ends_with(r#""bucket":"in"}}"#));
+        assert!(!format!("{record:?}").contains("bucket"));
+    }
+
+    #[test]
+    fn an_arn_keeps_its_qualifier() {
+        assert_eq!(qualified(&format!("{ARN}:live")), format!("{ARN}:live"));
+        assert_eq!(qualified("resize"), "resize");
+    }
+}
