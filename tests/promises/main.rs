@@ -16,6 +16,7 @@ mod function_errors;
 mod images;
 mod invoke;
 mod languages;
+mod ledger;
 mod packers;
 mod process;
 mod runtime_api;
