@@ -10,6 +10,7 @@
 )]
 
 mod control_plane;
+mod moto;
 mod puppet;
 mod registry;
 mod run;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub use control_plane::{ControlPlane, Deployed};
+pub use moto::Moto;
 pub use puppet::{Puppet, Stage};
 pub use registry::Registry;
 pub use run::Run;

@@ -34,9 +34,9 @@ impl Ledger {
     /// Records a job: event, marker, job, in this order. A crash in between leaves a marker without a
     /// job, which the next delivery of the message completes; never a job without marker or event.
     ///
-    /// The marker of a job that is delivered already stays removed, but for one that was delivered
-    /// while this call ran: then it comes back, and whoever works through the markers delivers again,
-    /// with the same deduplication id.
+    /// The marker of a job that is delivered stays removed. Only of one that is delivered while this
+    /// call runs it may come back: then the outcome is found beside it and delivered again, with the
+    /// same deduplication id.
     pub async fn create(&self, job: &Job) -> Result<Created, LedgerError> {
         if let Some(existing) = self.job(&job.id).await? {
             return Ok(Created::Existing(Box::new(existing)));
@@ -47,7 +47,18 @@ impl Ledger {
         self.put(&Layout::active(&job.id), Bytes::new()).await?;
         match self.create_record(&Layout::job(&job.id), job).await? {
             None => Ok(Created::New),
-            Some(existing) => Ok(Created::Existing(Box::new(existing))),
+            Some(existing) => {
+                self.unmark_delivered(&job.id).await?;
+                Ok(Created::Existing(Box::new(existing)))
+            }
+        }
+    }
+
+    /// Takes back the marker of a job that somebody else has brought to its end meanwhile.
+    async fn unmark_delivered(&self, id: &JobId) -> Result<(), LedgerError> {
+        match self.outcome(id).await? {
+            Some(outcome) if outcome.delivered.is_some() => self.delivered(id).await,
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -111,8 +122,8 @@ impl Ledger {
         Ok(self.head(&Layout::active(id)).await?.is_some())
     }
 
-    /// Removes a job's marker: all its destinations have its outcome, or it is to be forgotten.
-    /// Repeating it is harmless.
+    /// Removes a job's marker: all its destinations have its outcome, which says so itself since
+    /// [`Ledger::amend`], or it is to be forgotten. Repeating it is harmless.
     pub async fn delivered(&self, id: &JobId) -> Result<(), LedgerError> {
         self.delete(&Layout::active(id)).await
     }

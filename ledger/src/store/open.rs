@@ -119,6 +119,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_written_to_a_directory_is_flushed() {
+        let ledger = Ledger::open(&Root::Directory("/nowhere".into()), None).unwrap();
+        assert!(format!("{ledger:?}").contains("fsync: true"), "{ledger:?}");
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let root = "s3://bucket/p".parse().unwrap();
+        let error = Ledger::open(&root, None).unwrap_err().to_string();
+        assert_eq!(error, "the ledger s3://bucket/p cannot be opened: a bucket needs AWS access");
+    }
+
+    #[test]
     fn a_bucket_is_where_s3_says() {
         let table = [
             ("b-1", "eu-west-1", "https://b-1.s3.eu-west-1.amazonaws.com", true),

@@ -99,7 +99,8 @@ struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     fn new(ledger: &'a Ledger, key: &'a str) -> Self {
-        let (part, digest) = (BytesMut::new(), Sha256::new());
+        // Memory that is not written to is only an address.
+        let (part, digest) = (BytesMut::with_capacity(PART), Sha256::new());
         Self { ledger, key, parts: None, part, digest, bytes: 0 }
     }
 

@@ -66,7 +66,9 @@ impl Tries {
         if elapsed + wait > self.patience.within {
             return Err(elapsed);
         }
-        tokio::time::sleep(wait).await;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         Ok(())
     }
 }
