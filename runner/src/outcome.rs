@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use ledger::{
-    Blame, Condition, Facts, InvocationRecord, Redacted, ResponseContext, Time, qualified,
+    Blame, Condition, Facts, INLINE, InvocationRecord, Redacted, ResponseContext, Time, qualified,
 };
+
+use serde::Deserialize;
 
 use crate::job::Event;
 use crate::order::Answer;
@@ -55,10 +57,18 @@ pub fn facts(answer: &Answer, attempt: u32) -> Facts {
     }
 }
 
-/// The kind of error: what the supervisor knows, else what the runtime said.
+/// The kind of error: what the supervisor knows, else what the error itself says, else what the runtime said.
 fn kind(answer: &Answer) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Payload {
+        #[serde(rename = "errorType")]
+        kind: String,
+    }
     let known = answer.failure.as_deref().and_then(report::kind).map(str::to_owned);
-    known.or_else(|| answer.error_type.clone())
+    let said = || serde_json::from_slice(answer.payload.small(INLINE)?).ok();
+    known
+        .or_else(|| said().map(|Payload { kind }| kind).filter(|kind| !kind.is_empty()))
+        .or_else(|| answer.error_type.clone())
 }
 
 /// Whose doing a failure is.
