@@ -13,6 +13,7 @@ mod environment;
 mod example;
 mod fetch;
 mod function_errors;
+mod hygiene;
 mod images;
 mod invoke;
 mod jobs;

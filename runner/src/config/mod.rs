@@ -280,7 +280,7 @@ impl Limits {
     #[must_use]
     pub fn with_time_to_deliver(self) -> Self {
         let kept = DELIVERY.min(self.stop_timeout / 4);
-        Self { stop_timeout: self.stop_timeout - kept, ..self }
+        Self { stop_timeout: self.stop_timeout.saturating_sub(kept), ..self }
     }
 }
 

@@ -38,9 +38,8 @@ pub(super) async fn run(
     if destinations.is_some() {
         run.limits = run.limits.with_time_to_deliver();
     }
-    let Tried::Answered(ran) = attempt::once(run, environment, &mut stop, child).await? else {
-        return Ok(Code::Interrupted);
-    };
+    let tried = Box::pin(attempt::once(run, environment, &mut stop, child)).await?;
+    let Tried::Answered(ran) = tried else { return Ok(Code::Interrupted) };
     let Some(destinations) = destinations else { return print(ran.answer) };
     let code = report::code(&ran.answer);
     let (outcome, large) = unrecorded(*ran)?;

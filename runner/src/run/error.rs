@@ -124,7 +124,6 @@ impl From<&RunError> for Code {
             }
             RunError::Image(error) => error.into(),
             RunError::Ledger(error) if error.is_content() => Self::Refused,
-            RunError::Ledger(_) => Self::Unavailable,
             RunError::Unrecorded(_) | RunError::NoTime(_) | RunError::Undeliverable(_) => {
                 Self::Undelivered
             }
@@ -134,7 +133,7 @@ impl From<&RunError> for Code {
             | RunError::Runtime(_)
             | RunError::Place(PlaceError::Occupied { .. }) => Self::Refused,
             RunError::Fetch(error) => error.into(),
-            RunError::Aws(_) => Self::Unavailable,
+            RunError::Aws(_) | RunError::Ledger(_) => Self::Unavailable,
             RunError::Undelivered(_) => Self::Undelivered,
             RunError::Unpack(error) => error.into(),
             RunError::Place(_) | RunError::SetUp(_) | RunError::Machine { .. } => Self::Internal,

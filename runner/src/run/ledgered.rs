@@ -39,16 +39,16 @@ pub(super) async fn run(
             Ok(Code::Success)
         }
         Entered::Undelivered(ledger, job, outcome) => {
-            desk(ledger, *job).deliver(&mut stop, *outcome).await
+            Box::pin(desk(ledger, *job).deliver(&mut stop, *outcome)).await
         }
         Entered::Mine(held, job) => {
             let desk = desk(held.ledger.clone(), *job);
             let tried = async {
                 let run = settings::of(&desk.job, &desk.ledger, &asked).await?;
-                attempt::once(run, environment, &mut stop, child).await
+                Box::pin(attempt::once(run, environment, &mut stop, child)).await
             };
             let tried = tried.await;
-            desk.conclude(&mut stop, *held, tried).await
+            Box::pin(desk.conclude(&mut stop, *held, tried)).await
         }
     }
 }

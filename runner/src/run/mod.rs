@@ -50,17 +50,21 @@ struct Times {
     init: Millis,
     /// Between SIGTERM and SIGKILL to the function.
     grace: Millis,
+    /// The same for what it leaves behind.
+    leftovers: Duration,
 }
 
 impl Times {
     fn new(limits: &Limits) -> Self {
         let stop = limits.stop_timeout;
-        let grace = stop.saturating_sub(LAST_SECONDS.min(stop / 4));
+        let last = LAST_SECONDS.min(stop / 4);
+        let grace = stop.saturating_sub(last);
         Self {
             clock: Clock::start(),
             limit: millis(limits.max_duration),
             init: millis(limits.init_timeout),
             grace: millis(grace),
+            leftovers: last / 2,
         }
     }
 }

@@ -35,7 +35,8 @@ impl Supervisor {
         let mut reaper = JoinSet::new();
         reaper.spawn(reap(child, exits.clone()));
         let journal = Journal::stderr()?;
-        let common = Common { clock: times.clock, journal, exits, stop: stopped };
+        let leftovers = times.leftovers;
+        let common = Common { clock: times.clock, journal, exits, stop: stopped, leftovers };
         Ok(Self { common, stop: Arc::new(stop), _reaper: reaper })
     }
 
