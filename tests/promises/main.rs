@@ -15,6 +15,7 @@ mod fetch;
 mod function_errors;
 mod images;
 mod invoke;
+mod jobs;
 mod languages;
 mod ledger;
 mod packers;

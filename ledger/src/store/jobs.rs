@@ -127,6 +127,11 @@ impl Ledger {
         Ok(markers.into_iter().filter_map(job).collect())
     }
 
+    /// Whether a job's outcome has not yet reached all its destinations.
+    pub async fn is_active(&self, id: &JobId) -> Result<bool, LedgerError> {
+        Ok(self.head(&Layout::active(id)).await?.is_some())
+    }
+
     /// Removes a job's marker: all its destinations have its outcome, which says so itself since
     /// [`Ledger::amend`], or it is to be forgotten. Repeating it is harmless.
     pub async fn delivered(&self, id: &JobId) -> Result<(), LedgerError> {
