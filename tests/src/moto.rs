@@ -1,5 +1,5 @@
-//! AWS on this machine: `moto_server` from PyPI, which `tests/setup.sh` installs. It stands in for S3, SQS, SNS,
-//! EventBridge, Step Functions and Lambda's control plane, behind one address.
+//! AWS on this machine: `moto_server`, which `tests/setup.sh` installs. It stands in for object storage, queues, topics,
+//! event buses, workflows and Lambda's control plane, behind one address.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -15,9 +15,9 @@ use crate::time::Time;
 /// What became of a job that was to be recorded.
 #[derive(Debug)]
 pub enum Created {
-    /// It is recorded now.
+    /// It is recorded, by this writer: now, or by an earlier call that did not hear so.
     New,
-    /// One of that name was recorded before: this one, if a message arrived twice.
+    /// Somebody else has recorded a job of that name: the same one, if a message arrived twice.
     Existing(Box<Job>),
 }
 
@@ -30,6 +30,16 @@ pub struct Active {
     pub since: Time,
 }
 
+impl Created {
+    /// What it means that this job is there.
+    fn of(job: &Job, existing: Job) -> Self {
+        if existing.writer == job.writer {
+            return Self::New;
+        }
+        Self::Existing(Box::new(existing))
+    }
+}
+
 impl Ledger {
     /// Records a job: event, marker, job, in this order. A crash in between leaves a marker without a
     /// job, which the next delivery of the message completes; never a job without marker or event.
@@ -39,7 +49,7 @@ impl Ledger {
     /// same deduplication id.
     pub async fn create(&self, job: &Job) -> Result<Created, LedgerError> {
         if let Some(existing) = self.job(&job.id).await? {
-            return Ok(Created::Existing(Box::new(existing)));
+            return Ok(Created::of(job, existing));
         }
         if let (Some(object), Some(event)) = (job.event_object(), job.unstored_event()) {
             self.create_event(object, event).await?;
@@ -49,7 +59,7 @@ impl Ledger {
             None => Ok(Created::New),
             Some(existing) => {
                 self.unmark_delivered(&job.id).await?;
-                Ok(Created::Existing(Box::new(existing)))
+                Ok(Created::of(job, existing))
             }
         }
     }

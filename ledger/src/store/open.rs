@@ -70,7 +70,7 @@ fn s3(bucket: &str, access: Access<'_>) -> Result<AmazonS3, String> {
 fn retries() -> RetryConfig {
     let second = std::time::Duration::from_secs(1);
     let backoff = BackoffConfig { max_backoff: 2 * second, ..BackoffConfig::default() };
-    RetryConfig { backoff, max_retries: 4, retry_timeout: 15 * second }
+    RetryConfig { backoff, max_retries: 8, retry_timeout: 20 * second }
 }
 
 /// Where a bucket answers.

@@ -61,6 +61,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Vec<Plan>> {
 #[derive(Debug, Clone, PartialEq)]
 enum Told {
     Recorded,
+    WasRecorded,
     Owns(u32, String),
     Decided(String),
     WasDecided(String),
@@ -106,8 +107,11 @@ impl Contest {
         let active = ledger.active().await.unwrap();
         let notes = self.notes.borrow().clone();
         let told = || notes.iter().flatten();
-        let recorded = told().any(|told| *told == Told::Recorded);
-        assert!(job.is_some() || !recorded, "a job that was recorded is gone: {notes:?}");
+        let recorded = |told: &Told| matches!(told, Told::Recorded | Told::WasRecorded);
+        let gone = job.is_none() && told().any(recorded);
+        assert!(!gone, "a job that was recorded is gone: {notes:?}");
+        let recorders = notes.iter().filter(|notes| notes.contains(&Told::Recorded)).count();
+        assert!(recorders <= 1, "a job that was new to {recorders}: {notes:?}");
         if let Some(job) = &job {
             let event = ledger.event(job).await.unwrap();
             assert_eq!(event.expose(), EVENT, "{notes:?}");
@@ -126,6 +130,7 @@ impl Contest {
         let marked = active.iter().any(|active| active.id == self.id);
         assert!(job.is_none() || marked || delivered, "a job without a marker: {notes:?}");
         if plans.iter().all(Plan::is_survived) {
+            assert_eq!(recorders, 1, "a job that was new to nobody: {notes:?}");
             assert!(outcome.is_some() && delivered && !marked, "a job that was left: {notes:?}");
         }
     }
@@ -191,8 +196,10 @@ impl Contender {
     /// From the message to its deletion. After a death it begins again, with the same nonces: a call
     /// that is repeated must be answered as the first would have been.
     async fn strive(&self) -> Result<(), LedgerError> {
-        let (Created::New | Created::Existing(_)) = self.ledger.create(&self.job).await?;
-        self.note(Told::Recorded);
+        self.note(match self.ledger.create(&self.job).await? {
+            Created::New => Told::Recorded,
+            Created::Existing(_) => Told::WasRecorded,
+        });
         for (attempt, outcome) in self.attempts.iter().zip(&self.outcomes) {
             match self.ledger.claim(&self.job.id, attempt).await? {
                 Claim::Taken(_) => {}

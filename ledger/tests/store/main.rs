@@ -6,5 +6,6 @@ mod directory;
 mod faulty;
 mod golden;
 mod interleavings;
+mod proxy;
 mod s3;
 mod scenes;

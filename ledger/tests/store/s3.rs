@@ -14,6 +14,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::contest::{Contest, plans};
+use super::proxy::{self, Trouble};
 use super::scenes;
 
 /// The bucket that the end-to-end tests have made.
@@ -27,10 +28,10 @@ fn endpoint() -> String {
         .expect("IMMORTAL_S3 is the address of an S3 with a bucket `ledger`")
 }
 
-fn sdk() -> SdkConfig {
+fn sdk(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new("key", "secret", None, None, "test");
     SdkConfig::builder()
-        .endpoint_url(endpoint())
+        .endpoint_url(endpoint)
         .region(Region::new("eu-west-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build()
@@ -47,7 +48,7 @@ fn root(prefix: &str) -> Root {
 }
 
 fn open(prefix: &str) -> Ledger {
-    Ledger::open(&root(prefix), Some(Access { sdk: &sdk(), http: http() })).unwrap()
+    Ledger::open(&root(prefix), Some(Access { sdk: &sdk(&endpoint()), http: http() })).unwrap()
 }
 
 #[tokio::test]
@@ -77,7 +78,8 @@ async fn more_jobs_than_one_page_are_listed() {
 #[ignore = "wants an S3: run by the end-to-end tests"]
 async fn a_bucket_that_is_not_there_is_refused_at_once() {
     let root: Root = "s3://no-such-bucket/p".parse().unwrap();
-    let ledger = Ledger::open(&root, Some(Access { sdk: &sdk(), http: http() })).unwrap();
+    let ledger =
+        Ledger::open(&root, Some(Access { sdk: &sdk(&endpoint()), http: http() })).unwrap();
     let error = ledger.job(&"x".parse().unwrap()).await.unwrap_err().to_string();
     assert!(error.contains("s3://no-such-bucket/p/jobs/x/job.json was refused"), "{error}");
     assert!(error.contains("NoSuchBucket: "), "{error}");
@@ -107,5 +109,27 @@ async fn one_owner_and_one_outcome_in_s3() {
         let contest = Contest::new(store.clone(), &root("contest"), &format!("job-{number}"));
         futures_util::future::join_all(contest.lives(&plans)).await;
         contest.judge(&plans).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "wants an S3: run by the end-to-end tests"]
+async fn every_scene_while_s3_and_the_network_fail() {
+    use Trouble::{Conflict, Cut, Expired, None, SlowDown};
+    let troubles =
+        [None, Cut, Conflict, SlowDown, None, Expired, Cut, Cut, Conflict, Conflict, None];
+    // Each rotation meets the calls of the scenes at other places.
+    for turn in (0..troubles.len()).step_by(3) {
+        let mut troubles = troubles;
+        troubles.rotate_left(turn);
+        let endpoint = proxy::start(&endpoint(), &troubles);
+        let root = root(&format!("trouble-{turn}"));
+        let access = Access { sdk: &sdk(&endpoint), http: http() };
+        let ledger = Ledger::open(&root, Some(access)).unwrap();
+        scenes::a_job_is_recorded_run_and_delivered(&ledger).await;
+        scenes::a_large_event_is_an_object_of_its_own(&ledger).await;
+        if turn == 0 {
+            scenes::a_large_response_is_spooled_settled_and_read(&ledger).await;
+        }
     }
 }
