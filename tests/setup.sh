@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes sure that what the tests and the example use is here: a Python environment (.venv) with a local Lambda API and
-# AWS's SDK and CLI, cargo-lambda, npm packages, and a few small tools.
+# Makes sure that what the tests and the example use is here: a Python environment (.venv) with a local Lambda API,
+# moto_server, AWS's SDK and CLI, cargo-lambda, npm packages, and a few small tools.
 set -eu
 
 # Pinned.
-packages='ministack==1.5.33 boto3==1.43.11 awscli==1.46.3 cargo-lambda==1.9.2'
+packages='ministack==1.5.33 moto[server]==5.2.1 boto3==1.43.11 awscli==1.46.3 cargo-lambda==1.9.2'
 emulator=aws-sam-cli==1.170.0    # brings AWS's Runtime Interface Emulator
 archiver=archiver@7.0.1    # what the Serverless Framework and many others make packages with
 sdk='client-lambda@3.1164.0'    # AWS's SDK for JavaScript, of which these are the Lambda calls

@@ -13,6 +13,7 @@ use crate::layout::Layout;
 use crate::outcome::Stored;
 use crate::redacted::Redacted;
 use crate::time::Time;
+use crate::writer::Writer;
 
 /// The largest payload inside a record, bytes; larger ones are objects of their own.
 pub const INLINE: usize = 256 << 10;
@@ -25,6 +26,8 @@ pub struct Job {
     pub version: Version,
     /// The job's name.
     pub id: JobId,
+    /// Who recorded it.
+    pub writer: Writer,
     /// ARN or name, with an optional qualifier.
     pub function: String,
     /// The event where it is in the record: its bytes exactly.
@@ -133,6 +136,7 @@ impl Job {
         };
         Self {
             version: Version,
+            writer: Writer::random(),
             function: function.to_owned(),
             event: inline.map(Redacted::new),
             event_object,

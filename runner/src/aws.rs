@@ -3,6 +3,7 @@
 
 mod code;
 mod presign;
+pub mod task;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use thiserror::Error;
 
 use crate::causes::causes;
 use crate::function::name::FunctionName;
-use crate::function::{Function, Image, Location, Package};
+use crate::function::{Function, Image, Location, Package, S3Object};
 use crate::telemetry::{Format, Level, Logging};
 
 /// AWS did not describe a function that can be run.
@@ -73,6 +74,14 @@ pub async fn config(region: Option<String>) -> SdkConfig {
         loader = loader.region(Region::new(region));
     }
     loader.load().await
+}
+
+/// An address at which this object can be had for an hour, with the credentials of the environment.
+pub async fn presigned(
+    config: &SdkConfig,
+    object: &S3Object,
+) -> Result<Redacted<String>, AwsError> {
+    presign::presign(config, object).await
 }
 
 /// Asks Lambda what the function is and where its code and layers are.

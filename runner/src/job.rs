@@ -56,28 +56,40 @@ impl Event {
             payload: Redacted::new(payload),
             request_id: context.request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             function_arn: context.invoked_function_arn.unwrap_or_else(|| function_arn.to_owned()),
-            trace_id: trace_id(now),
+            trace_id: context.trace_id.unwrap_or_else(|| trace_id(now)),
             client_context: context.client_context,
             identity: context.identity,
-            tenant: None,
+            tenant: context.tenant,
         }
     }
 }
 
-/// Reads the event and checks that it is JSON, as Lambda does. An empty one becomes `{}`.
+/// Reads an event that is on this machine.
 pub fn read(source: &EventSource) -> Result<Bytes, EventError> {
     let (place, bytes) = match source {
         EventSource::Text(text) => ("given".to_owned(), Ok(text.expose().clone().into_bytes())),
         EventSource::File(path) => (path.display().to_string(), std::fs::read(path)),
         EventSource::Stdin => ("standard input".to_owned(), read_stdin()),
+        EventSource::Recorded(bytes) => return checked("recorded", bytes.expose().clone()),
+        EventSource::S3(object) => {
+            let place = format!("s3://{}/{}", object.bucket, object.key);
+            (place, Err(std::io::ErrorKind::Unsupported.into()))
+        }
     };
     let bytes = bytes.map_err(|source| EventError::Unreadable { place: place.clone(), source })?;
+    checked(&place, bytes.into())
+}
+
+/// Checks that it is JSON, as Lambda does. An empty one becomes `{}`.
+pub fn checked(place: &str, bytes: Bytes) -> Result<Bytes, EventError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Bytes::from_static(b"{}"));
     }
     match serde_json::from_slice::<&serde_json::value::RawValue>(&bytes) {
-        Ok(_) => Ok(bytes.into()),
-        Err(error) => Err(EventError::NotJson { place, problem: problem(&error) }),
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            Err(EventError::NotJson { place: place.to_owned(), problem: problem(&error) })
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! the event; [`function`] is what to run, described by [`aws`] or by arguments; [`fetch`],
 //! [`unpack`], [`layers`] and [`image`] put its code in [`place`]; [`boot`] and [`process`] start its
 //! runtime; [`api`] and [`session`] serve it in the one loop of [`serve`]; [`output`] and [`telemetry`] tell what
-//! happens meanwhile, [`report`] how it went.
+//! happens meanwhile, [`report`] how it went, [`outcome`] what is recorded of it, and [`destination`] delivers that.
 //! [`run`] leads through them.
 
 pub mod api;
@@ -24,6 +24,7 @@ pub mod image;
 pub mod job;
 pub mod layers;
 pub mod order;
+pub mod outcome;
 pub mod output;
 pub mod payload;
 pub mod place;

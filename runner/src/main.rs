@@ -75,7 +75,7 @@ fn enter() -> ExitCode {
 
 fn execute(cli: Cli) -> Code {
     let settings = match cli.command {
-        None => config::from_environment(&Process),
+        None => return end(config::from_environment(&Process).map(contained)),
         Some(Command::Invoke(invoke)) => match invoke.watch.clone() {
             None => invoke.settings(&Process),
             Some(directory) => {
@@ -136,6 +136,16 @@ fn unpack(arguments: &Unpack) -> Code {
 
 fn runtime() -> Result<Runtime, RunError> {
     Builder::new_current_thread().enable_all().build().map_err(RunError::SetUp)
+}
+
+fn contained(container: config::Container) -> Result<Code, RunError> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let signals = Signals::install().map_err(RunError::SetUp)?;
+        Box::pin(run::contained(container, &Process, signals)).await
+    });
+    runtime.shutdown_background();
+    ended
 }
 
 fn supervise(settings: config::Run) -> Result<Code, RunError> {

@@ -3,9 +3,12 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, Seek as _, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt as _};
 
 /// Answers up to this many bytes stay in memory.
 const IN_MEMORY: usize = 1 << 20;
@@ -28,7 +31,7 @@ enum Body {
     /// All of it.
     Memory(Vec<u8>),
     /// In a file without a name, which vanishes with this value.
-    Spooled(File),
+    Spooled(Arc<File>),
 }
 
 /// An answer's bytes on their way out.
@@ -43,7 +46,8 @@ pub enum Pieces {
 /// A file and how many of its bytes are still to come.
 #[derive(Debug)]
 pub struct Spool {
-    file: File,
+    file: Arc<File>,
+    at: u64,
     /// How many bytes are still to come.
     pub left: u64,
 }
@@ -77,7 +81,8 @@ impl Payload {
     pub fn write_to(self, out: &mut impl Write) -> io::Result<u64> {
         match self.body {
             Body::Memory(bytes) => out.write_all(&bytes).map(|()| bytes.len() as u64),
-            Body::Spooled(mut file) => {
+            Body::Spooled(file) => {
+                let mut file = &*file;
                 file.seek(SeekFrom::Start(0))?;
                 io::copy(&mut file, out)
             }
@@ -86,13 +91,25 @@ impl Payload {
 
     /// The bytes, to be passed on without ever being in memory all at once.
     pub fn into_pieces(self) -> io::Result<Pieces> {
-        match self.body {
-            Body::Memory(bytes) => Ok(Pieces::Memory(bytes.into())),
-            Body::Spooled(mut file) => {
-                let left = file.stream_position()?;
-                file.seek(SeekFrom::Start(0))?;
-                Ok(Pieces::Spooled(Spool { file, left }))
-            }
+        Ok(match self.body {
+            Body::Memory(bytes) => Pieces::Memory(bytes.into()),
+            Body::Spooled(file) => Pieces::Spooled(Spool::new(file)?),
+        })
+    }
+
+    /// The same, for those who may want them again.
+    pub fn pieces(&self) -> io::Result<Pieces> {
+        Ok(match &self.body {
+            Body::Memory(bytes) => Pieces::Memory(Bytes::copy_from_slice(bytes)),
+            Body::Spooled(file) => Pieces::Spooled(Spool::new(Arc::clone(file))?),
+        })
+    }
+
+    /// The bytes, if they are no more than this many.
+    pub fn small(&self, most: usize) -> Option<&[u8]> {
+        match &self.body {
+            Body::Memory(bytes) if bytes.len() <= most => Some(bytes),
+            Body::Memory(_) | Body::Spooled(_) => None,
         }
     }
 
@@ -113,20 +130,55 @@ impl Payload {
                 let mut file = tempfile::tempfile()?;
                 file.write_all(held)?;
                 file.write_all(bytes)?;
-                self.body = Body::Spooled(file);
+                self.body = Body::Spooled(file.into());
             }
-            Body::Spooled(file) => file.write_all(bytes)?,
+            Body::Spooled(file) => file.as_ref().write_all(bytes)?,
         }
         Ok(())
     }
 }
 
+impl Pieces {
+    /// How many bytes there are.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Spooled(spool) => spool.left,
+        }
+    }
+
+    /// The bytes, bit by bit. A disk may take its time, and others are to be served meanwhile.
+    pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        match self {
+            Self::Memory(bytes) => stream::iter([Ok(bytes)]).left_stream(),
+            Self::Spooled(spool) => spool.stream().right_stream(),
+        }
+    }
+}
+
 impl Spool {
+    fn new(file: Arc<File>) -> io::Result<Self> {
+        let left = file.metadata()?.len();
+        Ok(Self { file, at: 0, left })
+    }
+
+    fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        stream::try_unfold(self, |mut spool| async move {
+            if spool.left == 0 {
+                return Ok(None);
+            }
+            let read = tokio::task::spawn_blocking(move || (spool.read(), spool));
+            let (piece, spool) = read.await.map_err(io::Error::other)?;
+            Ok(Some((piece?, spool)))
+        })
+    }
+
     /// Reads the next piece; an empty one is the end.
     pub fn read(&mut self) -> io::Result<Bytes> {
         let wanted = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
         let mut piece = vec![0; wanted];
-        self.file.read_exact(&mut piece)?;
+        self.file.read_exact_at(&mut piece, self.at)?;
+        self.at += wanted as u64;
         self.left -= wanted as u64;
         Ok(piece.into())
     }

@@ -4,17 +4,13 @@
 use serde_json::json;
 
 use crate::code::Code;
-use crate::order::{Answer, Reply};
+use crate::order::Answer;
 use crate::payload::Payload;
 use crate::session::{Exit, Failure, Millis, Refusal, Verdict};
 
 /// How the program ends after one invocation.
-pub fn code(reply: Option<&Reply>) -> Code {
-    match reply {
-        Some(Reply::Whole(Answer { failed: false, .. }) | Reply::Stream { .. }) => Code::Success,
-        Some(Reply::Whole(Answer { failed: true, .. })) => Code::FunctionFailed,
-        Some(Reply::Stopped) | None => Code::Interrupted,
-    }
+pub fn code(answer: &Answer) -> Code {
+    if answer.failed { Code::FunctionFailed } else { Code::Success }
 }
 
 /// What a verdict on this request means for whoever asked; nothing if it was taken back.
@@ -76,6 +72,14 @@ pub fn kind(failure: &Failure) -> Option<&'static str> {
         Failure::ExtensionExit => "Extension.ExitError",
         Failure::ExtensionCrash(_) => "Extension.Crash",
     })
+}
+
+/// How the process ended, where that was the failure.
+pub fn exit(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Exited(exit) | Failure::ExtensionCrash(exit) => Some(how(*exit)),
+        _ => None,
+    }
 }
 
 fn message(failure: &Failure) -> String {
@@ -188,15 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn a_function_fails_with_one_and_an_interruption_is_143() {
-        let code = |verdict| {
-            let answer = answer(verdict, "r");
-            code(Some(&answer.map_or(Reply::Stopped, Reply::Whole))) as u8
-        };
-        assert_eq!(code(Verdict::Response(Payload::default())), 0);
-        assert_eq!(code(Verdict::Error(Payload::default())), 1);
-        assert_eq!(code(Verdict::Failed(Failure::TimedOut(1))), 1);
-        assert_eq!(code(Verdict::Stopped), 143);
+    fn a_function_fails_with_one_and_what_was_stopped_has_no_answer() {
+        let code = |verdict| code(&answer(verdict, "r").unwrap());
+        assert_eq!(code(Verdict::Response(Payload::default())), Code::Success);
+        assert_eq!(code(Verdict::Error(Payload::default())), Code::FunctionFailed);
+        assert_eq!(code(Verdict::Failed(Failure::TimedOut(1))), Code::FunctionFailed);
+        assert!(answer(Verdict::Stopped, "r").is_none());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! lose one that arrives before there is a handler. What they lead to is decided elsewhere.
 
 use std::io;
+use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -20,6 +21,8 @@ pub struct Signals {
 pub struct Stop {
     terminate: Stream,
     interrupt: Stream,
+    /// When the first of them came.
+    since: Option<Instant>,
 }
 
 fn handled() -> SigSet {
@@ -44,16 +47,20 @@ impl Signals {
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let child = signal(SignalKind::child())?;
         unblock()?;
-        Ok(Self { stop: Stop { terminate, interrupt }, child })
+        Ok(Self { stop: Stop { terminate, interrupt, since: None }, child })
     }
 }
 
 impl Stop {
-    /// Waits to be told.
-    pub async fn asked(&mut self) {
+    /// Waits to be told; returns at once where that has been. When it was told first.
+    pub async fn asked(&mut self) -> Instant {
+        if let Some(since) = self.since {
+            return since;
+        }
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+        *self.since.insert(Instant::now())
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use e2e::{Run, Sandbox, python};
 
 /// Waits for a line on the run's standard error.
-fn wait_for(child: &mut Child, text: &str) {
+pub(crate) fn wait_for(child: &mut Child, text: &str) {
     let mut lines = BufReader::new(child.stderr.as_mut().unwrap());
     let mut line = String::new();
     while !line.contains(text) {
@@ -16,13 +16,13 @@ fn wait_for(child: &mut Child, text: &str) {
     }
 }
 
-fn terminate(child: &Child) {
+pub(crate) fn terminate(child: &Child) {
     let status = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(status.success());
 }
 
 /// Reads what is left and waits.
-fn finish(mut child: Child) -> (Run, Duration) {
+pub(crate) fn finish(mut child: Child) -> (Run, Duration) {
     let started = Instant::now();
     let mut rest = Vec::new();
     child.stderr.take().unwrap().read_to_end(&mut rest).unwrap();

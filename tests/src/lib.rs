@@ -10,6 +10,7 @@
 )]
 
 mod control_plane;
+mod moto;
 mod puppet;
 mod registry;
 mod run;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub use control_plane::{ControlPlane, Deployed};
+pub use moto::Moto;
 pub use puppet::{Puppet, Stage};
 pub use registry::Registry;
 pub use run::Run;
@@ -206,7 +208,17 @@ impl Sandbox {
 
     /// Starts it.
     pub fn start(&self) -> Child {
-        let mut command = Command::new(runner());
+        self.spawn(Command::new(runner()))
+    }
+
+    /// Runs it to its end by another program, which is given the command line.
+    pub fn run_by(&self, program: &[&str]) -> Run {
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(runner());
+        self.spawn(command).wait_with_output().unwrap().into()
+    }
+
+    fn spawn(&self, mut command: Command) -> Child {
         command
             .env_clear()
             .envs(self.environment.iter().cloned())

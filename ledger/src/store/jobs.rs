@@ -15,9 +15,9 @@ use crate::time::Time;
 /// What became of a job that was to be recorded.
 #[derive(Debug)]
 pub enum Created {
-    /// It is recorded now.
+    /// It is recorded, by this writer: now, or by an earlier call that did not hear so.
     New,
-    /// One of that name was recorded before: this one, if a message arrived twice.
+    /// Somebody else has recorded a job of that name: the same one, if a message arrived twice.
     Existing(Box<Job>),
 }
 
@@ -30,16 +30,26 @@ pub struct Active {
     pub since: Time,
 }
 
+impl Created {
+    /// What it means that this job is there.
+    fn of(job: &Job, existing: Job) -> Self {
+        if existing.writer == job.writer {
+            return Self::New;
+        }
+        Self::Existing(Box::new(existing))
+    }
+}
+
 impl Ledger {
     /// Records a job: event, marker, job, in this order. A crash in between leaves a marker without a
     /// job, which the next delivery of the message completes; never a job without marker or event.
     ///
-    /// The marker of a job that is delivered already stays removed, but for one that was delivered
-    /// while this call ran: then it comes back, and whoever works through the markers delivers again,
-    /// with the same deduplication id.
+    /// The marker of a job that is delivered stays removed. Only of one that is delivered while this
+    /// call runs it may come back: then the outcome is found beside it and delivered again, with the
+    /// same deduplication id.
     pub async fn create(&self, job: &Job) -> Result<Created, LedgerError> {
         if let Some(existing) = self.job(&job.id).await? {
-            return Ok(Created::Existing(Box::new(existing)));
+            return Ok(Created::of(job, existing));
         }
         if let (Some(object), Some(event)) = (job.event_object(), job.unstored_event()) {
             self.create_event(object, event).await?;
@@ -47,7 +57,18 @@ impl Ledger {
         self.put(&Layout::active(&job.id), Bytes::new()).await?;
         match self.create_record(&Layout::job(&job.id), job).await? {
             None => Ok(Created::New),
-            Some(existing) => Ok(Created::Existing(Box::new(existing))),
+            Some(existing) => {
+                self.unmark_delivered(&job.id).await?;
+                Ok(Created::of(job, existing))
+            }
+        }
+    }
+
+    /// Takes back the marker of a job that somebody else has brought to its end meanwhile.
+    async fn unmark_delivered(&self, id: &JobId) -> Result<(), LedgerError> {
+        match self.outcome(id).await? {
+            Some(outcome) if outcome.delivered.is_some() => self.delivered(id).await,
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -106,8 +127,13 @@ impl Ledger {
         Ok(markers.into_iter().filter_map(job).collect())
     }
 
-    /// Removes a job's marker: all its destinations have its outcome, or it is to be forgotten.
-    /// Repeating it is harmless.
+    /// Whether a job's outcome has not yet reached all its destinations.
+    pub async fn is_active(&self, id: &JobId) -> Result<bool, LedgerError> {
+        Ok(self.head(&Layout::active(id)).await?.is_some())
+    }
+
+    /// Removes a job's marker: all its destinations have its outcome, which says so itself since
+    /// [`Ledger::amend`], or it is to be forgotten. Repeating it is harmless.
     pub async fn delivered(&self, id: &JobId) -> Result<(), LedgerError> {
         self.delete(&Layout::active(id)).await
     }

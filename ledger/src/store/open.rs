@@ -70,7 +70,7 @@ fn s3(bucket: &str, access: Access<'_>) -> Result<AmazonS3, String> {
 fn retries() -> RetryConfig {
     let second = std::time::Duration::from_secs(1);
     let backoff = BackoffConfig { max_backoff: 2 * second, ..BackoffConfig::default() };
-    RetryConfig { backoff, max_retries: 4, retry_timeout: 15 * second }
+    RetryConfig { backoff, max_retries: 8, retry_timeout: 20 * second }
 }
 
 /// Where a bucket answers.
@@ -117,6 +117,19 @@ impl HttpConnector for Given {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_to_a_directory_is_flushed() {
+        let ledger = Ledger::open(&Root::Directory("/nowhere".into()), None).unwrap();
+        assert!(format!("{ledger:?}").contains("fsync: true"), "{ledger:?}");
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let root = "s3://bucket/p".parse().unwrap();
+        let error = Ledger::open(&root, None).unwrap_err().to_string();
+        assert_eq!(error, "the ledger s3://bucket/p cannot be opened: a bucket needs AWS access");
+    }
 
     #[test]
     fn a_bucket_is_where_s3_says() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
-use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use object_store::{MultipartUpload, ObjectStoreExt, PutMultipartOptions, PutPayload};
 use sha2::{Digest, Sha256};
 
 use super::Ledger;
@@ -99,7 +99,8 @@ struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     fn new(ledger: &'a Ledger, key: &'a str) -> Self {
-        let (part, digest) = (BytesMut::new(), Sha256::new());
+        // Memory that is not written to is only an address.
+        let (part, digest) = (BytesMut::with_capacity(PART), Sha256::new());
         Self { ledger, key, parts: None, part, digest, bytes: 0 }
     }
 
@@ -182,7 +183,12 @@ impl<'a> Upload<'a> {
 
 async fn begin(ledger: &Ledger, key: &str) -> Result<Box<dyn MultipartUpload>, LedgerError> {
     let full = ledger.key(key);
-    match ledger.steadily("write", key, || ledger.store.put_multipart(&full)).await? {
+    let options = || {
+        let patience = std::sync::Arc::new(ledger.patience);
+        PutMultipartOptions::default().with_retry_policy(patience)
+    };
+    let begun = || ledger.store.put_multipart_opts(&full, options());
+    match ledger.steadily("write", key, begun).await? {
         Answer::Done(parts) => Ok(parts),
         Answer::Absent(said) | Answer::There(said) => Err(ledger.refused("write", key, said)),
     }

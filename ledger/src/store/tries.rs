@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+use object_store::retry::{RetryContext, RetryFailure, RetryPolicy};
 use tokio::time::Instant;
 
 /// How long calls are tried. The store's own client has tried a few times before each of these.
@@ -59,21 +61,59 @@ impl Tries {
 
     /// Waits for the next one, or says how long it has been tried.
     pub(super) async fn again(&mut self) -> Result<(), Duration> {
-        let lot = uuid::Uuid::new_v4().into_bytes()[0];
-        let wait = self.patience.wait(self.made, lot);
+        let wait = self.patience.wait(self.made, lot());
         self.made += 1;
         let elapsed = self.started.elapsed();
         if elapsed + wait > self.patience.within {
             return Err(elapsed);
         }
-        tokio::time::sleep(wait).await;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         Ok(())
     }
+}
+
+/// Parts of large payloads: only the store itself can send one again.
+#[async_trait]
+impl RetryPolicy for Patience {
+    async fn retry(&self, context: RetryContext) -> bool {
+        let tries = u32::try_from(context.attempt).unwrap_or(u32::MAX);
+        let wait = self.wait(tries, lot());
+        if !is_passing(context.failure) || context.elapsed + wait > self.within {
+            return false;
+        }
+        tokio::time::sleep(wait).await;
+        true
+    }
+}
+
+/// Of refusals, those for credentials that expired on the way are among 400 and 403; what they say is
+/// not told here, so they get the benefit of the doubt.
+fn is_passing(failure: RetryFailure) -> bool {
+    match failure {
+        RetryFailure::Status(status) => {
+            status.is_server_error() || matches!(status.as_u16(), 200 | 400 | 403 | 408 | 429)
+        }
+        _ => true,
+    }
+}
+
+/// Chance, from 0 to 255.
+fn lot() -> u8 {
+    uuid::Uuid::new_v4().into_bytes()[0]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_is_sent_again_unless_it_would_be_refused_again() {
+        let status = |code: u16| RetryFailure::Status(code.try_into().unwrap());
+        assert!([200, 403, 408, 429, 500, 503].into_iter().map(status).all(is_passing));
+        assert!(![301, 404, 405, 411, 412, 413].into_iter().map(status).any(is_passing));
+    }
 
     #[test]
     fn waits_grow_to_a_limit_and_are_never_nothing() {

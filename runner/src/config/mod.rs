@@ -1,6 +1,7 @@
 //! Settings: what the environment and the command line said, checked. Pure: nothing is opened here.
 //! What the settings lead to is decided by the stages.
 
+mod container;
 pub mod variable;
 
 use std::ffi::OsString;
@@ -8,9 +9,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ledger::Redacted;
+use bytes::Bytes;
+use ledger::{AddressError, DestinationError, Redacted};
 use thiserror::Error;
 
+pub use container::{Claimable, Container, Task, from_environment};
+
+use crate::function::S3Object;
 use crate::function::name::{FunctionName, NameError};
 use crate::telemetry::Format;
 use crate::unpack;
@@ -50,6 +55,22 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: NameError,
     },
+    /// An address that is no job's.
+    #[error("{setting} names no job")]
+    Address {
+        /// Variable or flag.
+        setting: &'static str,
+        /// What is wrong with it.
+        source: AddressError,
+    },
+    /// A destination that is none.
+    #[error("{setting} names something else")]
+    Destination {
+        /// Variable or flag.
+        setting: &'static str,
+        /// What is wrong with it.
+        source: DestinationError,
+    },
     /// Something is missing, with the remedy.
     #[error("{0}")]
     Missing(&'static str),
@@ -87,6 +108,23 @@ pub struct Run {
     pub variables: Vec<(String, Redacted<String>)>,
     /// The log's format, where it is not to be the function's own.
     pub log_format: Option<Format>,
+}
+
+impl Run {
+    /// A function with an event, and nothing special about it.
+    pub fn new(source: Source, event: EventSource, limits: Limits) -> Self {
+        Self {
+            source,
+            event,
+            context: Context::default(),
+            module: None,
+            region: None,
+            limits,
+            code: Code::default(),
+            variables: Vec::new(),
+            log_format: None,
+        }
+    }
 }
 
 /// How a function is to be served.
@@ -167,6 +205,10 @@ pub enum EventSource {
     File(PathBuf),
     /// On standard input.
     Stdin,
+    /// In a job's record.
+    Recorded(Redacted<Bytes>),
+    /// An object of S3.
+    S3(S3Object),
 }
 
 /// What is known of the invocation that is run again.
@@ -180,6 +222,10 @@ pub struct Context {
     pub client_context: Option<Redacted<String>>,
     /// Cognito identity, JSON text.
     pub identity: Option<Redacted<String>>,
+    /// X-Ray trace header; one that is not sampled where none is known.
+    pub trace_id: Option<String>,
+    /// Tenant, of functions that are isolated by tenant.
+    pub tenant: Option<String>,
 }
 
 /// Limits of a run.
@@ -226,6 +272,18 @@ impl Limits {
     }
 }
 
+/// What of the stop timeout is kept for an outcome's delivery, at most.
+const DELIVERY: Duration = Duration::from_secs(4);
+
+impl Limits {
+    /// The same for a run whose outcome has to be delivered after it.
+    #[must_use]
+    pub fn with_time_to_deliver(self) -> Self {
+        let kept = DELIVERY.min(self.stop_timeout / 4);
+        Self { stop_timeout: self.stop_timeout.saturating_sub(kept), ..self }
+    }
+}
+
 /// The variable's text; an empty one counts as not set, as a task definition cannot unset one.
 pub fn text(
     environment: &impl Environment,
@@ -261,129 +319,9 @@ pub fn max_duration(setting: &str, text: &str) -> Result<Duration, ConfigError> 
     })
 }
 
-/// What the container's environment asks for.
-pub fn from_environment(environment: &impl Environment) -> Result<Run, ConfigError> {
-    refuse_unsupported(environment)?;
-    let limits = Limits::from_environment(environment)?;
-    if let Some(function) = text(environment, variable::FUNCTION)? {
-        let event = text(environment, variable::EVENT)?.unwrap_or_else(|| "{}".into());
-        return Ok(Run {
-            source: Source::Deployed(function_name(variable::FUNCTION, &function)?),
-            event: event_address(event)?,
-            context: Context::default(),
-            module: None,
-            region: text(environment, variable::REGION)?,
-            limits,
-            code: Code::default(),
-            variables: Vec::new(),
-            log_format: None,
-        });
-    }
-    ancestor(environment, limits)
-}
-
-/// The variables of immortal-aws-lambda, which still start a run.
-fn ancestor(environment: &impl Environment, limits: Limits) -> Result<Run, ConfigError> {
-    let name = text(environment, variable::HANDLER_NAME)?.ok_or(ConfigError::Missing(
-        "nothing to run: set IMMORTAL_FUNCTION to a function's name or ARN and IMMORTAL_EVENT to its event",
-    ))?;
-    let context = text(environment, variable::HANDLER_CONTEXT)?;
-    let event = text(environment, variable::HANDLER_EVENT)?.unwrap_or_else(|| "{}".into());
-    Ok(Run {
-        source: Source::Deployed(function_name(variable::HANDLER_NAME, &name)?),
-        event: EventSource::Text(Redacted::new(event)),
-        context: context.map_or_else(|| Ok(Context::default()), |text| read_context(&text))?,
-        module: text(environment, variable::HANDLER_PATH)?,
-        region: text(environment, variable::REGION)?,
-        limits,
-        code: Code::default(),
-        variables: Vec::new(),
-        log_format: None,
-    })
-}
-
 /// Checks a function's name or ARN.
 pub fn function_name(setting: &'static str, text: &str) -> Result<FunctionName, ConfigError> {
     text.parse().map_err(|source| ConfigError::Function { setting, source })
-}
-
-/// An event that is given by address, or here.
-fn event_address(text: String) -> Result<EventSource, ConfigError> {
-    if text.starts_with("s3://") {
-        return Err(ConfigError::Unsupported {
-            setting: variable::EVENT,
-            found: text,
-            remedy: "give the event as JSON text or as a file:// address",
-        });
-    }
-    Ok(match text.strip_prefix("file://") {
-        Some(path) => EventSource::File(path.into()),
-        None => EventSource::Text(Redacted::new(text)),
-    })
-}
-
-/// Reads a context object as the Node and Python runtimes print it.
-fn read_context(text: &str) -> Result<Context, ConfigError> {
-    let invalid = || ConfigError::Invalid {
-        setting: variable::HANDLER_CONTEXT.to_owned(),
-        expected: "a JSON object",
-        // The text may hold an identity, so only its length is told.
-        found: format!("{} bytes that are none", text.len()),
-    };
-    let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(text).map_err(|_| invalid())?;
-    let string = |names: [&str; 2]| {
-        names
-            .iter()
-            .find_map(|name| object.get(*name)?.as_str())
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
-    let json = |names: [&str; 2]| {
-        let value =
-            names.iter().find_map(|name| object.get(*name)).filter(|value| value.is_object());
-        value.map(|value| Redacted::new(value.to_string()))
-    };
-    Ok(Context {
-        request_id: string(["awsRequestId", "aws_request_id"]),
-        invoked_function_arn: string(["invokedFunctionArn", "invoked_function_arn"]),
-        client_context: json(["clientContext", "client_context"]),
-        identity: json(["identity", "identity"]),
-    })
-}
-
-fn refuse_unsupported(environment: &impl Environment) -> Result<(), ConfigError> {
-    let refused = [
-        (
-            variable::JOB,
-            "",
-            "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
-        ),
-        (
-            variable::QUEUE,
-            "",
-            "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
-        ),
-        (
-            variable::DESTINATIONS,
-            "stdout",
-            "outcomes go to standard output: leave it out or say `stdout`",
-        ),
-        (
-            variable::CREDENTIALS,
-            "task",
-            "the task role's credentials are handed on: leave it out or say `task`",
-        ),
-    ];
-    for (setting, allowed, remedy) in refused {
-        match text(environment, setting)? {
-            Some(found) if found != allowed => {
-                return Err(ConfigError::Unsupported { setting, found, remedy });
-            }
-            Some(_) | None => {}
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

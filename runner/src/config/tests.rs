@@ -15,6 +15,13 @@ impl<S: std::hash::BuildHasher> Environment for HashMap<&str, &str, S> {
 }
 
 fn run(pairs: &[(&'static str, &'static str)]) -> Result<Run, ConfigError> {
+    match asked(pairs)?.task {
+        Task::Run(run) => Ok(*run),
+        Task::Job(job) => panic!("{job:?}"),
+    }
+}
+
+fn asked(pairs: &[(&'static str, &'static str)]) -> Result<Container, ConfigError> {
     from_environment(&pairs.iter().copied().collect::<HashMap<_, _>>())
 }
 
@@ -75,8 +82,18 @@ fn what_is_wrong_is_named_with_its_value() {
         ),
         (vec![function, ("IMMORTAL_MAX_DURATION", "25d")], "at most 24 days"),
         (vec![function, ("IMMORTAL_STOP_TIMEOUT", "0")], "IMMORTAL_STOP_TIMEOUT: expected"),
-        (vec![("IMMORTAL_JOB", "s3://b/j")], "IMMORTAL_JOB is set to `s3://b/j`"),
-        (vec![function, ("IMMORTAL_DESTINATIONS", "sqs:x")], "IMMORTAL_DESTINATIONS is set to"),
+        (vec![("IMMORTAL_JOB", "s3://b")], "IMMORTAL_JOB names no job"),
+        (vec![("IMMORTAL_JOB", "s3://bucket/p")], "IMMORTAL_JOB: expected the address of a job"),
+        (vec![("IMMORTAL_JOB", "s3://bucket/jobs/j")], "IMMORTAL_ATTEMPT is not"),
+        (
+            vec![("IMMORTAL_JOB", "s3://bucket/jobs/j"), ("IMMORTAL_ATTEMPT", "0")],
+            "IMMORTAL_ATTEMPT: expected the number",
+        ),
+        (vec![function, ("IMMORTAL_EVENT", "s3://bucket")], "an object's address"),
+        (
+            vec![function, ("IMMORTAL_DESTINATIONS", "sqs:x")],
+            "IMMORTAL_DESTINATIONS names something else",
+        ),
         (vec![function, ("IMMORTAL_CREDENTIALS", "function")], "IMMORTAL_CREDENTIALS is set to"),
         (
             vec![("AWS_LAMBDA_HANDLER_NAME", "f"), ("AWS_LAMBDA_HANDLER_CONTEXT", "x")],
@@ -87,6 +104,20 @@ fn what_is_wrong_is_named_with_its_value() {
         let found = refusal(&settings);
         assert!(found.contains(expected), "{settings:?} gave `{found}`");
     }
+}
+
+#[test]
+fn a_job_of_a_ledger_comes_before_a_function() {
+    let job = asked(&[
+        ("IMMORTAL_JOB", "file:///var/ledger/jobs/j-1"),
+        ("IMMORTAL_ATTEMPT", "2"),
+        ("IMMORTAL_FUNCTION", "f"),
+        ("IMMORTAL_DESTINATIONS", "stdout, s3://bucket/p"),
+    ]);
+    let Container { task: Task::Job(job), destinations } = job.unwrap() else { panic!("a run") };
+    assert_eq!((job.id.as_str(), job.attempt), ("j-1", 2));
+    assert_eq!(job.root.to_string(), "file:///var/ledger");
+    assert_eq!(destinations.unwrap().len(), 2);
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 /// Ledger address of a job.
 pub const JOB: &str = "IMMORTAL_JOB";
+/// Number of the attempt at it, counted from 1.
+pub const ATTEMPT: &str = "IMMORTAL_ATTEMPT";
 /// Function to run: name, partial or full ARN, with optional qualifier.
 pub const FUNCTION: &str = "IMMORTAL_FUNCTION";
-/// Its event: JSON text or a `file://` address. Default `{}`.
+/// Its event: JSON text, a `file://` or an `s3://` address. Default `{}`.
 pub const EVENT: &str = "IMMORTAL_EVENT";
-/// Where the outcome goes: `stdout`.
+/// Where the outcome goes, separated by commas: `sqs:QUEUE_URL`, `s3://BUCKET/PREFIX`, `sns:ARN`, `eventbridge:BUS`,
+/// `lambda:ARN`, `stdout`.
 pub const DESTINATIONS: &str = "IMMORTAL_DESTINATIONS";
 /// Queue of jobs to work through.
 pub const QUEUE: &str = "IMMORTAL_QUEUE";

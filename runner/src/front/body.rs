@@ -3,13 +3,13 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{Stream, TryStreamExt as _};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming};
 
 use super::refusal::Refusal;
-use crate::payload::{Payload, Pieces, Spool};
+use crate::payload::{Payload, Pieces};
 
 /// Room that is made for a body on its sender's word alone.
 const TRUSTED: u64 = 64 << 20;
@@ -29,15 +29,11 @@ pub(super) fn streamed(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 's
 
 /// A function's answer as a body, and its length.
 pub(super) fn payload(payload: Payload) -> io::Result<(Body, u64)> {
-    Ok(match payload.into_pieces()? {
-        Pieces::Memory(bytes) => {
-            let length = bytes.len() as u64;
-            (full(bytes), length)
-        }
-        Pieces::Spooled(spool) => {
-            let length = spool.left;
-            (streamed(read(spool)), length)
-        }
+    let pieces = payload.into_pieces()?;
+    let length = pieces.length();
+    Ok(match pieces {
+        Pieces::Memory(bytes) => (full(bytes), length),
+        pieces @ Pieces::Spooled(_) => (streamed(pieces.stream()), length),
     })
 }
 
@@ -45,22 +41,7 @@ pub(super) fn payload(payload: Payload) -> io::Result<(Body, u64)> {
 pub(super) fn pieces(
     payload: Payload,
 ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + 'static> {
-    Ok(match payload.into_pieces()? {
-        Pieces::Memory(bytes) => stream::iter([Ok(bytes)]).left_stream(),
-        Pieces::Spooled(spool) => read(spool).right_stream(),
-    })
-}
-
-/// A disk may take its time, and others are to be served meanwhile.
-fn read(spool: Spool) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    stream::try_unfold(spool, |mut spool| async move {
-        if spool.left == 0 {
-            return Ok(None);
-        }
-        let read = tokio::task::spawn_blocking(move || (spool.read(), spool));
-        let (piece, spool) = read.await.map_err(io::Error::other)?;
-        Ok(Some((piece?, spool)))
-    })
+    Ok(payload.into_pieces()?.stream())
 }
 
 /// Takes an event to its end, unless it is larger than `most` bytes: then callers are told `limit`.

@@ -139,13 +139,10 @@ impl Desk {
             invoked_function_arn: Some(arn),
             client_context: invoke.client_context,
             identity: invoke.identity,
+            trace_id: invoke.trace_id,
+            tenant: invoke.tenant,
         };
-        let mut event = Event::new(payload, context, &self.facts.arn, self.clock.now());
-        event.tenant = invoke.tenant;
-        if let Some(trace_id) = invoke.trace_id {
-            event.trace_id = trace_id;
-        }
-        event
+        Event::new(payload, context, &self.facts.arn, self.clock.now())
     }
 
     fn later(&self, event: Event) -> Result<Response<Body>, Refusal> {

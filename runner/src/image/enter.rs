@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chdir, chroot, setgid, setgroups, setuid};
 
 /// The command that asks for it.
@@ -68,6 +70,8 @@ impl Entry {
         chdir(&self.directory)?;
         setgroups(&[])?;
         setgid(Gid::from_raw(self.gid))?;
-        setuid(Uid::from_raw(self.uid))
+        setuid(Uid::from_raw(self.uid))?;
+        // It was forgotten with the change of user.
+        set_pdeathsig(Signal::SIGKILL)
     }
 }

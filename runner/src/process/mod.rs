@@ -3,7 +3,9 @@
 //! There is one waiter. Everything here runs on one thread, so that a child is noted before its end
 //! can be seen: a second waiter would lose exit statuses.
 
+mod child;
 mod exits;
+mod leftovers;
 pub mod memory;
 
 use std::ffi::OsString;
@@ -12,11 +14,11 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 pub use exits::{Ended, Exits};
+pub use leftovers::{ask_all, end_all};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -25,7 +27,7 @@ use nix::unistd::{Pid, pipe2};
 use crate::boot::environment::Variables;
 use crate::session::Exit;
 
-/// A program to be started as its own process group.
+/// A program to be started in a session of its own.
 #[derive(Debug)]
 pub struct Program {
     /// Executable.
@@ -86,12 +88,14 @@ impl Program {
     pub fn start(&self, exits: &Exits, ended: &Ended) -> io::Result<Started> {
         let mut command = Command::new(&self.path);
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value.expose())));
-        command.args(&self.arguments).current_dir(&self.directory).process_group(0);
+        command.args(&self.arguments).current_dir(&self.directory);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(user) = self.user {
             command.gid(user.gid).uid(user.uid);
         }
         let log = self.log.map(|name| offer(&mut command, name)).transpose()?;
+        let kept = log.as_ref().map(|(_reading, writing)| writing.as_raw_fd());
+        child::settle(&mut command, kept, self.user.is_some());
         let mut child = command.spawn()?;
         let pipes = child.stdout.take().zip(child.stderr.take());
         let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
@@ -102,10 +106,9 @@ impl Program {
     }
 }
 
-/// A pipe whose writing end the next child inherits. No other is started while it is open here.
+/// A pipe whose writing end the next child is given.
 fn offer(command: &mut Command, name: &str) -> io::Result<(OwnedFd, OwnedFd)> {
     let (reading, writing) = pipe2(OFlag::O_CLOEXEC)?;
-    fcntl(&writing, FcntlArg::F_SETFD(FdFlag::empty()))?;
     command.env(name, writing.as_raw_fd().to_string());
     Ok((reading, writing))
 }
@@ -118,34 +121,15 @@ impl Group {
         let _ = killpg(self.leader, Signal::SIGCONT);
     }
 
+    /// Ends the program, and leaves what it has started to [`end_all`].
+    pub fn kill_leader(&self) {
+        let _ = kill(self.leader, Signal::SIGKILL);
+    }
+
     /// Ends all of the group.
     pub fn kill(&self) {
         let _ = killpg(self.leader, Signal::SIGKILL);
     }
-}
-
-/// Ends every process below this one and reaps it: those that left their group as well, since
-/// orphans come to us. Returns when none is left or `limit` has passed.
-pub fn end_all(limit: Duration) {
-    let deadline = Instant::now() + limit;
-    while Instant::now() < deadline {
-        for child in children() {
-            let _ = kill(child, Signal::SIGKILL);
-        }
-        while reap_one().is_some() {}
-        if waitpid(None, Some(WaitPidFlag::WNOHANG)) == Err(Errno::ECHILD) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-fn children() -> Vec<Pid> {
-    let list = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
-    let mut pids: Vec<Pid> =
-        list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect();
-    pids.dedup();
-    pids
 }
 
 fn reap_one() -> Option<(Pid, Exit)> {

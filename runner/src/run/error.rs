@@ -3,11 +3,13 @@
 
 use std::io;
 
+use ledger::LedgerError;
 use thiserror::Error;
 
 use crate::aws::AwsError;
 use crate::boot::NoRuntime;
 use crate::code::Code;
+use crate::config::ConfigError;
 use crate::fetch::FetchError;
 use crate::function::runtime::UnknownRuntime;
 use crate::image::{Fault, ImageError, ReferenceError};
@@ -48,6 +50,27 @@ pub enum RunError {
     /// Its outcome could not be written.
     #[error("the outcome could not be written to standard output")]
     Undelivered(#[source] io::Error),
+    /// The ledger cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger has no such job.
+    #[error("there is no job {address}; it is recorded before an attempt is started")]
+    NoJob {
+        /// Its address.
+        address: String,
+    },
+    /// A job that cannot be run.
+    #[error("the job cannot be run")]
+    Job(#[from] ConfigError),
+    /// The outcome could not be decided.
+    #[error("the outcome could not be recorded")]
+    Unrecorded(#[source] LedgerError),
+    /// The outcome could not be decided or delivered before the end.
+    #[error("there was no time left to {0}: the job stays unfinished in its ledger")]
+    NoTime(&'static str),
+    /// The outcome did not reach all its destinations.
+    #[error("the outcome was not delivered: {0}")]
+    Undeliverable(String),
     /// The port is taken, or not ours to take.
     #[error("could not listen on {address}; choose another with --port and --host")]
     Listen {
@@ -100,11 +123,17 @@ impl From<&RunError> for Code {
                 Self::Usage
             }
             RunError::Image(error) => error.into(),
+            RunError::Ledger(error) if error.is_content() => Self::Refused,
+            RunError::Unrecorded(_) | RunError::NoTime(_) | RunError::Undeliverable(_) => {
+                Self::Undelivered
+            }
             RunError::Event(_)
+            | RunError::NoJob { .. }
+            | RunError::Job(_)
             | RunError::Runtime(_)
             | RunError::Place(PlaceError::Occupied { .. }) => Self::Refused,
             RunError::Fetch(error) => error.into(),
-            RunError::Aws(_) => Self::Unavailable,
+            RunError::Aws(_) | RunError::Ledger(_) => Self::Unavailable,
             RunError::Undelivered(_) => Self::Undelivered,
             RunError::Unpack(error) => error.into(),
             RunError::Place(_) | RunError::SetUp(_) | RunError::Machine { .. } => Self::Internal,

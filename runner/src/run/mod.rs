@@ -1,10 +1,14 @@
-//! One run from settings to exit code: prepare (describe, fetch, unpack), supervise (boot, serve),
-//! deliver. Each stage takes its input and returns the next type; what a stage does is its own
+//! One run from settings to exit code: claim, where there is a ledger; prepare (describe, fetch, unpack),
+//! supervise (boot, serve); decide and deliver. Each stage takes its input and returns the next type; what a stage does is its own
 //! business.
 
+mod attempt;
 mod contained;
+mod deliver;
 mod error;
+mod event;
 mod install;
+mod ledgered;
 mod plan;
 mod prepare;
 mod serve;
@@ -15,6 +19,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use attempt::Tried;
 pub use error::RunError;
 use error::machine;
 use install::Job;
@@ -23,12 +28,10 @@ pub use watch::watch;
 
 use crate::clock::{Clock, millis};
 use crate::code::Code;
-use crate::config::{self, Environment, Limits, Run};
+use crate::config::{self, Container, Environment, Limits, Run, Task};
 use crate::function::{Location, local};
-use crate::job::{self, Event};
 use crate::layers;
-use crate::order::Reply;
-use crate::process;
+use crate::order::Answer;
 use crate::report;
 use crate::session::Millis;
 use crate::signals::Signals;
@@ -47,43 +50,49 @@ struct Times {
     init: Millis,
     /// Between SIGTERM and SIGKILL to the function.
     grace: Millis,
+    /// The same for what it leaves behind.
+    leftovers: Duration,
 }
 
 impl Times {
     fn new(limits: &Limits) -> Self {
         let stop = limits.stop_timeout;
-        let grace = stop.saturating_sub(LAST_SECONDS.min(stop / 4));
+        let last = LAST_SECONDS.min(stop / 4);
+        let grace = stop.saturating_sub(last);
         Self {
             clock: Clock::start(),
             limit: millis(limits.max_duration),
             init: millis(limits.init_timeout),
             grace: millis(grace),
+            leftovers: last / 2,
         }
     }
 }
 
-/// Runs one function once.
+/// Runs one function once and prints its answer.
 pub async fn run(
     run: Run,
     environment: &impl Environment,
-    mut signals: Signals,
+    signals: Signals,
 ) -> Result<Code, RunError> {
-    let times = Times::new(&run.limits);
-    let (event, context) = (run.event.clone(), run.context.clone());
-    let prepared = async {
-        // On a thread of its own: standard input may take its time, and signals are not to wait.
-        let reading = tokio::task::spawn_blocking(move || job::read(&event));
-        let payload = reading.await.map_err(machine("reading the event"))??;
-        let prepared = prepare::prepare(run, environment).await?;
-        let event = Event::new(payload, context, &prepared.function.arn, times.clock.now());
-        Ok::<_, RunError>((prepared, event))
-    };
-    let (prepared, event) = tokio::select! {
-        prepared = prepared => prepared?,
-        () = signals.stop.asked() => return Ok(Code::Interrupted),
-    };
-    process::prepare(prepared.place.is_image()).map_err(machine("preparing to start processes"))?;
-    deliver(supervise::once(&prepared, event, environment, signals, times).await?)
+    let Signals { mut stop, child } = signals;
+    match attempt::once(run, environment, &mut stop, child).await? {
+        Tried::Interrupted => Ok(Code::Interrupted),
+        Tried::Answered(ran) => print(ran.answer),
+    }
+}
+
+/// Runs what a container is there for, once, and delivers its outcome.
+pub async fn contained(
+    container: Container,
+    environment: &impl Environment,
+    signals: Signals,
+) -> Result<Code, RunError> {
+    let destinations = container.destinations;
+    match container.task {
+        Task::Job(job) => ledgered::run(job, destinations, environment, signals).await,
+        Task::Run(run) => deliver::run(*run, destinations, environment, signals).await,
+    }
 }
 
 /// Unpacks one package, fetching it if need be, and nothing more.
@@ -114,9 +123,8 @@ pub async fn unpack(
 }
 
 /// Prints the payload and nothing else.
-fn deliver(reply: Option<Reply>) -> Result<Code, RunError> {
-    let code = report::code(reply.as_ref());
-    let Some(Reply::Whole(answer)) = reply else { return Ok(code) };
+fn print(answer: Answer) -> Result<Code, RunError> {
+    let code = report::code(&answer);
     let mut stdout = io::stdout().lock();
     answer.payload.write_to(&mut stdout).map_err(RunError::Undelivered)?;
     if stdout.is_terminal() {

@@ -29,7 +29,7 @@ pub async fn serve(
     let run = serve.run.clone();
     let prepared = tokio::select! {
         prepared = prepare::prepare(run, environment) => prepared?,
-        () = signals.stop.asked() => return Ok(Code::Interrupted),
+        _ = signals.stop.asked() => return Ok(Code::Interrupted),
     };
     let front = bind(&serve, prepared.place.is_image()).await?;
     process::prepare(prepared.place.is_image()).map_err(machine("preparing to start processes"))?;

@@ -17,7 +17,7 @@ use crate::order::{Order, Reply, Wants, When};
 use crate::output::Journal;
 use crate::process::{self, Exits};
 use crate::serve::{Common, pool};
-use crate::signals::{Signals, Stop};
+use crate::signals::Stop;
 
 /// What is running, and how to stop it.
 pub(super) struct Supervisor {
@@ -35,7 +35,8 @@ impl Supervisor {
         let mut reaper = JoinSet::new();
         reaper.spawn(reap(child, exits.clone()));
         let journal = Journal::stderr()?;
-        let common = Common { clock: times.clock, journal, exits, stop: stopped };
+        let leftovers = times.leftovers;
+        let common = Common { clock: times.clock, journal, exits, stop: stopped, leftovers };
         Ok(Self { common, stop: Arc::new(stop), _reaper: reaper })
     }
 
@@ -64,10 +65,10 @@ pub(super) async fn once(
     prepared: &Prepared,
     event: Event,
     environment: &impl Environment,
-    signals: Signals,
+    stop: &mut Stop,
+    child: tokio::signal::unix::Signal,
     times: Times,
 ) -> Result<Option<Reply>, RunError> {
-    let Signals { mut stop, child } = signals;
     let supervisor =
         Supervisor::begin(times, child).map_err(machine("preparing to run the function"))?;
     let (orders, incoming) = mpsc::channel(1);
@@ -84,7 +85,7 @@ pub(super) async fn once(
     };
     let (served, reply) = tokio::select! {
         both = async { tokio::join!(serving, waiting) } => both,
-        () = watch_stop(&mut stop, Arc::clone(&supervisor.stop)) => (Ok(()), None),
+        () = watch_stop(stop, Arc::clone(&supervisor.stop)) => (Ok(()), None),
     };
     drop(orders);
     supervisor.end();

@@ -43,7 +43,7 @@ pub async fn watch(
         tokio::select! {
             () = running => {}
             _ = changes.recv() => {}
-            () = stop.asked() => break,
+            _ = stop.asked() => break,
         }
         process::end_all(LAST_SECONDS);
         tokio::time::sleep(STEPS).await;

@@ -31,8 +31,10 @@ impl Environment {
             return self.heard();
         };
         self.processes.remove(&party);
-        // What it started goes with it.
-        group.kill();
+        // What it started goes with it; at the end of all it is given time.
+        if !self.stopping {
+            group.kill();
+        }
         self.drain();
         if party == Party::Runtime && !self.jobs.is_empty() {
             self.held = Some(Held { party, exit, heard: false });

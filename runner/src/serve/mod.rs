@@ -70,6 +70,8 @@ pub struct Common {
     pub exits: Exits,
     /// Told to stop.
     pub stop: watch::Receiver<bool>,
+    /// How long what is left behind at the end has to end by itself.
+    pub leftovers: Duration,
 }
 
 /// One environment.
@@ -119,6 +121,8 @@ struct Ears {
 struct Offers {
     index: usize,
     sender: mpsc::UnboundedSender<usize>,
+    down: mpsc::UnboundedSender<()>,
+    silent: watch::Receiver<bool>,
 }
 
 /// Runs an environment until it was told to stop and all its processes are gone.
@@ -130,13 +134,16 @@ async fn run(
     offers: Offers,
 ) {
     let (ended, exits) = mpsc::unbounded_channel();
-    let mut stop = common.stop.clone();
+    let (mut stop, mut silent) = (common.stop.clone(), offers.silent.clone());
+    let down = offers.down.clone();
     let mut environment = Environment::new(plan, common, ended, offers);
     let mut ears = Ears { calls, exits, orders };
     environment.take(Input::Boot);
     while !environment.down {
         environment.turn(&mut ears, &mut stop).await;
     }
+    let _ = down.send(());
+    environment.listen_until(&mut silent).await;
     environment.finish();
     while let Ok(order) = ears.orders.try_recv() {
         let _ = order.reply.send(Reply::Stopped);
@@ -266,6 +273,19 @@ impl Environment {
     fn settle(&mut self) {
         for stream in &mut self.streams {
             stream.settle(&mut self.telemetry);
+        }
+    }
+
+    /// Passes on what is printed by what was left behind.
+    async fn listen_until(&mut self, silent: &mut watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = stopped(silent) => return,
+                index = readable(&self.streams, &self.common.journal) => {
+                    self.streams[index].pump(&mut self.telemetry);
+                }
+            }
+            self.streams.retain(|stream| !stream.is_closed());
         }
     }
 

@@ -221,7 +221,9 @@ impl Environment {
     /// All processes are gone. If that was the last time, so is the environment.
     fn gone_down(&mut self) {
         self.settle();
-        self.streams.clear();
+        if !self.stopping {
+            self.streams.clear();
+        }
         self.processes.clear();
         self.peak = None;
         self.down = self.stopping;

@@ -3,12 +3,13 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::{Common, Offers, Plan, run};
 use crate::api::Message;
 use crate::order::{Order, Reply};
+use crate::process;
 
 /// What a new environment needs of its own.
 #[derive(Debug)]
@@ -32,6 +33,11 @@ struct Pool {
     booting: HashSet<usize>,
     offers: mpsc::UnboundedSender<usize>,
     running: JoinSet<()>,
+    /// Environments whose processes are gone say so here.
+    down: mpsc::UnboundedSender<()>,
+    gone: mpsc::UnboundedReceiver<()>,
+    /// Nobody prints any more.
+    silent: watch::Sender<bool>,
 }
 
 /// Runs orders in at most `most` environments until it is told to stop, or until nobody can order any
@@ -67,13 +73,17 @@ where
     for order in pool.waiting.drain(..) {
         let _ = order.reply.send(Reply::Stopped);
     }
-    while pool.running.join_next().await.is_some() {}
+    pool.end().await;
     Ok(())
 }
 
 impl Pool {
     fn new(common: Common, most: usize, offers: mpsc::UnboundedSender<usize>) -> Self {
+        let (down, gone) = mpsc::unbounded_channel();
         Self {
+            down,
+            gone,
+            silent: watch::Sender::new(false),
             common,
             most,
             idle: Vec::new(),
@@ -87,10 +97,26 @@ impl Pool {
 
     fn add(&mut self, made: Made) {
         let (sender, orders) = mpsc::unbounded_channel();
-        let offers = Offers { index: self.environments.len(), sender: self.offers.clone() };
+        let offers = Offers {
+            index: self.environments.len(),
+            sender: self.offers.clone(),
+            down: self.down.clone(),
+            silent: self.silent.subscribe(),
+        };
         self.booting.insert(offers.index);
         self.environments.push(sender);
         self.running.spawn(run(made.plan, self.common.clone(), made.calls, orders, offers));
+    }
+
+    /// Waits until all environments are down, asks what they have left behind to end, and lets them go: until then
+    /// somebody hears what is printed.
+    async fn end(mut self) {
+        for _ in &self.environments {
+            let _ = self.gone.recv().await;
+        }
+        process::ask_all(self.common.leftovers).await;
+        self.silent.send_replace(true);
+        while self.running.join_next().await.is_some() {}
     }
 
     fn offered(&mut self, index: usize) {

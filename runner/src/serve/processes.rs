@@ -49,9 +49,9 @@ impl Environment {
     }
 
     pub(super) fn kill(&self, party: Party) {
-        if let Some(group) = self.processes.get(&party) {
-            group.kill();
-        }
+        let Some(group) = self.processes.get(&party) else { return };
+        // At the end of all, what a program has started is given time to end, elsewhere than here.
+        if self.stopping { group.kill_leader() } else { group.kill() }
     }
 }
 

@@ -146,11 +146,16 @@ pub struct Report {
     pub tracing: Option<Tracing>,
 }
 
+/// Whole milliseconds: those of making ready count too, each begun one in full.
+pub fn billed(duration: Duration, init: Option<Duration>) -> u128 {
+    let whole = |duration: Duration| duration.as_micros().div_ceil(1000);
+    whole(duration) + init.map_or(0, whole)
+}
+
 impl Report {
-    /// Whole milliseconds: those of making ready count too, each begun one in full.
+    /// Whole milliseconds that Lambda would bill.
     pub fn billed(&self) -> u128 {
-        let whole = |duration: Duration| duration.as_micros().div_ceil(1000);
-        whole(self.duration) + self.init.map_or(0, whole)
+        billed(self.duration, self.init)
     }
 
     /// Megabytes, a begun one in full.

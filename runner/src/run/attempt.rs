@@ -1,0 +1,62 @@
+//! One try: from settings to an answer. What becomes of the answer is decided by whoever wanted it.
+
+use super::error::{RunError, machine};
+use super::prepare::{self, Prepared};
+use super::{Times, event, supervise};
+use crate::config::{Environment, Run};
+use crate::function::Function;
+use crate::job::Event;
+use crate::order::{Answer, Reply};
+use crate::process;
+use crate::signals::Stop;
+
+/// How a try ended.
+pub(super) enum Tried {
+    /// Told to stop before there was an answer.
+    Interrupted,
+    /// There is an answer.
+    Answered(Box<Ran>),
+}
+
+/// An invocation that has its answer.
+pub(super) struct Ran {
+    pub(super) function: Function,
+    pub(super) event: Event,
+    pub(super) answer: Answer,
+}
+
+/// Runs one function once.
+pub(super) async fn once(
+    run: Run,
+    environment: &impl Environment,
+    stop: &mut Stop,
+    child: tokio::signal::unix::Signal,
+) -> Result<Tried, RunError> {
+    let times = Times::new(&run.limits);
+    let (prepared, event) = tokio::select! {
+        ready = ready(run, environment, times) => ready?,
+        _ = stop.asked() => return Ok(Tried::Interrupted),
+    };
+    process::prepare(prepared.place.is_image()).map_err(machine("preparing to start processes"))?;
+    let reply = supervise::once(&prepared, event.clone(), environment, stop, child, times).await?;
+    Ok(match reply {
+        Some(Reply::Whole(answer)) => {
+            Tried::Answered(Box::new(Ran { function: prepared.function, event, answer }))
+        }
+        // Whole answers were ordered.
+        Some(Reply::Stopped | Reply::Stream { .. }) | None => Tried::Interrupted,
+    })
+}
+
+/// A function whose files are in place, and its event.
+async fn ready(
+    run: Run,
+    environment: &impl Environment,
+    times: Times,
+) -> Result<(Prepared, Event), RunError> {
+    let context = run.context.clone();
+    let payload = event::read(&run.event, run.region.clone()).await?;
+    let prepared = prepare::prepare(run, environment).await?;
+    let event = Event::new(payload, context, &prepared.function.arn, times.clock.now());
+    Ok((prepared, event))
+}

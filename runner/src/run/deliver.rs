@@ -1,0 +1,119 @@
+//! What becomes of an outcome: where it goes, and how long that may take. A job without a ledger ends here too.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
+use ledger::{Destination, INLINE, JobId, Ledger, Object, Outcome, Stored, Time};
+use tokio::time::timeout_at;
+
+use super::attempt::{self, Ran, Tried};
+use super::error::RunError;
+use super::print;
+use crate::aws;
+use crate::code::Code;
+use crate::config::{Environment, Run};
+use crate::destination::{self, Large};
+use crate::outcome::{self, Try};
+use crate::payload::Payload;
+use crate::report;
+use crate::signals::{Signals, Stop};
+
+/// The program ends so long before it would be killed.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// Runs a job without a ledger. Without destinations its payload is printed.
+pub(super) async fn run(
+    mut run: Run,
+    destinations: Option<Vec<Destination>>,
+    environment: &impl Environment,
+    signals: Signals,
+) -> Result<Code, RunError> {
+    let Signals { mut stop, child } = signals;
+    let (region, patience) = (run.region.clone(), run.limits.stop_timeout);
+    if destinations.is_some() {
+        run.limits = run.limits.with_time_to_deliver();
+    }
+    let tried = Box::pin(attempt::once(run, environment, &mut stop, child)).await?;
+    let Tried::Answered(ran) = tried else { return Ok(Code::Interrupted) };
+    let Some(destinations) = destinations else { return print(ran.answer) };
+    let code = report::code(&ran.answer);
+    let (outcome, large) = unrecorded(*ran)?;
+    let config = aws::config(region).await;
+    let delivering = destination::deliver(&config, &outcome, large, &destinations, None);
+    let delivered = within(&mut stop, patience, delivering).await;
+    finished(delivered.ok_or(RunError::NoTime("deliver the outcome"))?)?;
+    Ok(code)
+}
+
+/// An outcome that no ledger keeps.
+fn unrecorded(ran: Ran) -> Result<(Outcome, Option<Arc<dyn Large>>), RunError> {
+    let Ran { function, event, answer } = ran;
+    let tried = Try { attempt: 1, before: 0, now: Time::now() };
+    let record = outcome::record(&event, &function.version, answer.failed, tried);
+    let facts = outcome::facts(&answer, 1);
+    if let Some(bytes) = answer.payload.small(INLINE) {
+        return Ok((Outcome::new(1, record.whole(bytes), facts), None));
+    }
+    let bytes = answer.payload.pieces().map_err(RunError::Undelivered)?.length();
+    let mut outcome = Outcome::new(1, record.bare(), facts);
+    outcome.response = Some(Stored { key: String::new(), bytes, sha256: String::new() });
+    Ok((outcome, Some(Arc::new(Held(answer.payload)))))
+}
+
+/// What did not reach its destination.
+pub(super) fn finished(results: Vec<destination::Delivery>) -> Result<(), RunError> {
+    let failed: Vec<String> =
+        results.into_iter().filter_map(destination::Delivery::problem).collect();
+    if failed.is_empty() { Ok(()) } else { Err(RunError::Undeliverable(failed.join("; "))) }
+}
+
+/// Lets something take its time, but for the rest of the stop timeout at most once we are told to stop.
+pub(super) async fn within<T>(
+    stop: &mut Stop,
+    timeout: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    tokio::select! {
+        done = work.as_mut() => Some(done),
+        since = stop.asked() => {
+            let end = since + timeout.saturating_sub(MARGIN);
+            timeout_at(end.into(), work).await.ok()
+        }
+    }
+}
+
+/// A response that is still in our hands.
+#[derive(Debug)]
+struct Held(Payload);
+
+impl Large for Held {
+    fn open(&self) -> BoxFuture<'static, io::Result<Object>> {
+        let opened = self.0.pieces();
+        async {
+            let pieces = opened?;
+            Ok(Object { bytes: pieces.length(), pieces: pieces.stream().boxed() })
+        }
+        .boxed()
+    }
+}
+
+/// A response in a ledger.
+#[derive(Debug)]
+pub(super) struct Kept(pub(super) Ledger, pub(super) JobId);
+
+impl Large for Kept {
+    fn open(&self) -> BoxFuture<'static, io::Result<Object>> {
+        let (ledger, id) = (self.0.clone(), self.1.clone());
+        async move {
+            let object = ledger.response(&id).await.map_err(io::Error::other)?;
+            object.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        }
+        .boxed()
+    }
+}

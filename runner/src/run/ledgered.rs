@@ -1,0 +1,174 @@
+//! A job of a ledger: claimed, run, its outcome decided and delivered. Once the attempt is ours, every way out is
+//! recorded; only a process that is killed leaves a claim without a word.
+
+mod claim;
+mod settings;
+
+use std::sync::Arc;
+
+use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, State, Time};
+
+use super::attempt::{self, Ran, Tried};
+use super::deliver::{Kept, finished, within};
+use super::error::RunError;
+use crate::aws;
+use crate::causes::causes;
+use crate::code::Code;
+use crate::config::{Claimable, Environment};
+use crate::destination::{self, Large};
+use crate::outcome::{self, Try};
+use crate::signals::{Signals, Stop};
+use claim::{Entered, Held, say};
+
+/// Runs an attempt at a job.
+pub(super) async fn run(
+    asked: Claimable,
+    destinations: Option<Vec<Destination>>,
+    environment: &impl Environment,
+    signals: Signals,
+) -> Result<Code, RunError> {
+    let Signals { mut stop, child } = signals;
+    let entered = tokio::select! {
+        entered = claim::enter(&asked, environment) => entered?,
+        _ = stop.asked() => return Ok(Code::Interrupted),
+    };
+    let desk = |ledger, job| Desk { ledger, job, destinations, asked: &asked };
+    match entered {
+        Entered::Nothing(why) => {
+            say(&why);
+            Ok(Code::Success)
+        }
+        Entered::Undelivered(ledger, job, outcome) => {
+            Box::pin(desk(ledger, *job).deliver(&mut stop, *outcome)).await
+        }
+        Entered::Mine(held, job) => {
+            let desk = desk(held.ledger.clone(), *job);
+            let tried = async {
+                let run = settings::of(&desk.job, &desk.ledger, &asked).await?;
+                Box::pin(attempt::once(run, environment, &mut stop, child)).await
+            };
+            let tried = tried.await;
+            Box::pin(desk.conclude(&mut stop, *held, tried)).await
+        }
+    }
+}
+
+/// A job whose attempt is over, and where its outcome goes.
+struct Desk<'a> {
+    ledger: Ledger,
+    job: Job,
+    destinations: Option<Vec<Destination>>,
+    asked: &'a Claimable,
+}
+
+impl Desk<'_> {
+    /// Records how the attempt ended, and delivers the outcome if that is one.
+    async fn conclude(
+        self,
+        stop: &mut Stop,
+        held: Held,
+        tried: Result<Tried, RunError>,
+    ) -> Result<Code, RunError> {
+        let timeout = self.asked.limits.stop_timeout;
+        let (outcome, error) = match tried {
+            Ok(Tried::Interrupted) => {
+                held.note(State::Interrupted, "told to stop").await;
+                return Ok(Code::Interrupted);
+            }
+            Ok(Tried::Answered(ran)) => {
+                let recorded = within(stop, timeout, self.answered(*ran)).await;
+                (recorded.ok_or(RunError::NoTime("record the outcome"))??, None)
+            }
+            Err(error) if Code::from(&error) == Code::Refused => {
+                (self.refused(&error), Some(error))
+            }
+            Err(error) => {
+                held.note(State::Ended, &causes(&error)).await;
+                return Err(error);
+            }
+        };
+        let decision = within(stop, timeout, self.ledger.decide(&self.job.id, &outcome)).await;
+        let decision = decision.ok_or(RunError::NoTime("record the outcome"))?;
+        if let Decision::Already(other) = decision.map_err(RunError::Unrecorded)? {
+            let _best_effort = self.ledger.discard(&self.job.id, self.asked.attempt).await;
+            say(&format!(
+                "attempt {} has decided this job's outcome: nothing was to be done",
+                other.attempt
+            ));
+            return Ok(Code::Success);
+        }
+        held.note(State::Ended, how(&outcome)).await;
+        let code = self.deliver(stop, outcome).await?;
+        error.map_or(Ok(code), Err)
+    }
+
+    /// The outcome of a job that has its answer. A large one is in the ledger before the outcome is.
+    async fn answered(&self, ran: Ran) -> Result<Outcome, RunError> {
+        let Ran { function, event, answer } = ran;
+        let record = outcome::record(&event, &function.version, answer.failed, self.tried());
+        let number = self.asked.attempt;
+        let facts = outcome::facts(&answer, number);
+        if let Some(bytes) = answer.payload.small(INLINE) {
+            return Ok(Outcome::new(number, record.whole(bytes), facts));
+        }
+        let pieces = answer.payload.into_pieces().map_err(RunError::Undelivered)?.stream();
+        let stored = self.ledger.spool(&self.job.id, number, pieces).await;
+        let mut outcome = Outcome::new(number, record.bare(), facts);
+        outcome.response = Some(stored.map_err(RunError::Unrecorded)?);
+        Ok(outcome)
+    }
+
+    /// The outcome of a job that no attempt can run.
+    fn refused(&self, error: &RunError) -> Outcome {
+        let number = self.asked.attempt;
+        let (record, payload) = settings::refused(&self.job, self.tried(), &causes(error));
+        Outcome::new(number, record.whole(&payload), outcome::refused(number))
+    }
+
+    fn tried(&self) -> Try {
+        let before = self.job.origin.approximate_invoke_count.unwrap_or_default();
+        Try { attempt: self.asked.attempt, before, now: Time::now() }
+    }
+
+    /// Delivers an outcome that is decided, and strikes the job off the unfinished ones.
+    async fn deliver(&self, stop: &mut Stop, outcome: Outcome) -> Result<Code, RunError> {
+        let timeout = self.asked.limits.stop_timeout;
+        let delivered = within(stop, timeout, self.delivered(outcome)).await;
+        delivered.ok_or(RunError::NoTime("deliver the outcome"))?
+    }
+
+    async fn delivered(&self, mut outcome: Outcome) -> Result<Code, RunError> {
+        self.ledger.settle(&self.job.id, &outcome).await?;
+        let region = self.asked.region.clone().or_else(|| settings::region(&self.job));
+        let config = aws::config(region).await;
+        let large = outcome
+            .response
+            .as_ref()
+            .map(|_| Arc::new(Kept(self.ledger.clone(), self.job.id.clone())) as Arc<dyn Large>);
+        let said = self.job.destinations.clone().or_else(|| self.destinations.clone());
+        let to = destination::of_job(&config, &self.job, &outcome, said).await;
+        let to = to.map_err(|error| RunError::Undeliverable(causes(&error)))?;
+        let results = destination::deliver(
+            &config,
+            &outcome,
+            large,
+            &to,
+            Some((&self.job, self.ledger.root())),
+        )
+        .await;
+        finished(results)?;
+        outcome.delivered = Some(Time::now());
+        self.ledger.amend(&self.job.id, &outcome).await?;
+        self.ledger.delivered(&self.job.id).await?;
+        Ok(if outcome.facts.blame.is_some() { Code::FunctionFailed } else { Code::Success })
+    }
+}
+
+/// How an attempt that decided the outcome ended, in a word.
+fn how(outcome: &Outcome) -> &str {
+    match (&outcome.facts.error_type, outcome.facts.blame) {
+        (Some(kind), _) => kind,
+        (None, Some(_)) => "failed",
+        (None, None) => "succeeded",
+    }
+}

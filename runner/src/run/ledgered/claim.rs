@@ -1,0 +1,121 @@
+//! An attempt: whose it is, and what is noted of it.
+
+use std::io;
+
+use ledger::{Access, Attempt, Claim, Job, Ledger, Outcome, Root, State, Time};
+use ledger::{HttpClient, LedgerError};
+
+use crate::aws::{self, task};
+use crate::config::{Claimable, Environment};
+use crate::fetch::client;
+use crate::output;
+use crate::run::error::{RunError, machine};
+
+/// What there is to be done.
+pub(super) enum Entered {
+    /// Nothing, and why.
+    Nothing(String),
+    /// The outcome is decided and has not reached all its destinations.
+    Undelivered(Ledger, Box<Job>, Box<Outcome>),
+    /// The attempt is ours.
+    Mine(Box<Held>, Box<Job>),
+}
+
+/// An attempt that is ours.
+pub(super) struct Held {
+    pub(super) ledger: Ledger,
+    job: ledger::JobId,
+    attempt: Attempt,
+}
+
+/// Opens the ledger and claims the attempt. An attempt at a job whose outcome is not yet delivered is there to
+/// deliver it.
+pub(super) async fn enter(
+    asked: &Claimable,
+    environment: &impl Environment,
+) -> Result<Entered, RunError> {
+    let ledger = open(&asked.root, asked.region.clone()).await?;
+    let address = || asked.root.job(&asked.id).to_string();
+    let job = ledger.job(&asked.id).await?;
+    let job = Box::new(job.ok_or_else(|| RunError::NoJob { address: address() })?);
+    let attempt = attempt(asked.attempt, environment).await;
+    match ledger.claim(&asked.id, &attempt).await? {
+        Claim::Mine => {
+            let held = Held { ledger, job: asked.id.clone(), attempt };
+            Ok(Entered::Mine(Box::new(held), job))
+        }
+        Claim::Taken(other) => Ok(Entered::Nothing(taken(&other, &address()))),
+        Claim::Decided(outcome) if ledger.is_active(&asked.id).await? => {
+            undelivered(ledger, job, outcome, &attempt).await
+        }
+        Claim::Decided(outcome) => Ok(Entered::Nothing(format!(
+            "{} has its outcome since attempt {}: nothing was to be done",
+            address(),
+            outcome.attempt
+        ))),
+    }
+}
+
+/// Whoever decided the outcome may still be at it, unless this is a later attempt.
+async fn undelivered(
+    ledger: Ledger,
+    job: Box<Job>,
+    outcome: Box<Outcome>,
+    attempt: &Attempt,
+) -> Result<Entered, RunError> {
+    if attempt.number > outcome.attempt {
+        return Ok(Entered::Undelivered(ledger, job, outcome));
+    }
+    Ok(Entered::Nothing(format!(
+        "attempt {} has decided the outcome of {}: nothing was to be done",
+        outcome.attempt,
+        ledger.root().job(&job.id)
+    )))
+}
+
+fn taken(other: &Attempt, address: &str) -> String {
+    let owner = other.task_arn.as_deref().or(other.container.as_deref()).or(other.host.as_deref());
+    format!(
+        "attempt {} of {address} is owned since {} by {}: this is a duplicate, nothing was to be done",
+        other.number,
+        other.started,
+        owner.unwrap_or("another container")
+    )
+}
+
+/// Opens a ledger with the access of the environment.
+async fn open(root: &Root, region: Option<String>) -> Result<Ledger, RunError> {
+    if let Root::Directory(_) = root {
+        return Ok(Ledger::open(root, None)?);
+    }
+    let sdk = aws::config(region).await;
+    let http = HttpClient::new(client::new().map_err(machine("preparing to reach the ledger"))?);
+    Ok(Ledger::open(root, Some(Access { sdk: &sdk, http }))?)
+}
+
+async fn attempt(number: u32, environment: &impl Environment) -> Attempt {
+    let mut attempt = Attempt::new(number, env!("CARGO_PKG_VERSION"), Time::now());
+    let text = |name: &str| environment.get(name)?.into_string().ok();
+    if let Some(address) = text("ECS_CONTAINER_METADATA_URI_V4") {
+        let task = task::ask(&address).await;
+        (attempt.task_arn, attempt.container) = (task.arn, task.container);
+    }
+    attempt.host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    attempt
+}
+
+impl Held {
+    /// Notes how far the attempt is. What decides is the outcome: a note that fails is only said.
+    pub(super) async fn note(self, state: State, reason: &str) {
+        let attempt = self.attempt.over(state, Time::now(), reason);
+        let noted: Result<(), LedgerError> = self.ledger.note(&self.job, &attempt).await;
+        if let Err(error) = noted {
+            say(&format!("the attempt's end was not noted: {error}"));
+        }
+    }
+}
+
+/// One line in the log.
+pub(super) fn say(text: &str) {
+    output::line(&mut io::stderr(), &format!("immortal-runner: {text}"));
+}

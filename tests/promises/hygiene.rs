@@ -1,0 +1,99 @@
+//! What a function's process is given, and what becomes of what it leaves behind.
+
+use std::path::Path;
+
+use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, container, python};
+use serde_json::Value;
+
+/// A runtime that answers with what the kernel says of its own process.
+const MIRROR: &str = r#"#!/bin/sh
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+id=$(curl -sSD - -o /dev/null "$api/next" | sed -n 's/^Lambda-Runtime-Aws-Request-Id: *\([^\r]*\).*/\1/ip' | tr -d '\r')
+told() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$$/status"; }
+fds=$(ls "/proc/$$/fd" | sort -n | tr '\n' ' ')
+limits=$(grep -E 'open files|processes|locked' "/proc/$$/limits" | awk '{print $(NF-2)}' | tr '\n' ' ')
+session=$(cut -d ' ' -f 6 "/proc/$$/stat")
+printf '{"fds":"%s","blocked":"%s","ignored":"%s","caps":"%s","new":"%s","groups":"%s","umask":"%s","uid":"%s","limits":"%s","leads":%s}' \
+    "$fds" "$(told SigBlk)" "$(told SigIgn)" "$(told CapEff)" "$(told NoNewPrivs)" "$(told Groups)" "$(umask)" \
+    "$(told Uid | tr '\t' ' ')" "$limits" "$([ "$session" = $$ ] && echo true || echo false)" > "/tmp/mirror.$$"
+curl -sS -X POST --data-binary "@/tmp/mirror.$$" "$api/$id/response" > /dev/null
+rm "/tmp/mirror.$$"
+curl -sS "$api/next"
+"#;
+
+fn mirror() -> Package {
+    Package::default().executable("bootstrap", MIRROR)
+}
+
+/// Checks what holds everywhere.
+fn clean(run: &Run) -> Value {
+    let seen = run.ends_with(0).json();
+    // The shell reads its script from 10; the log channel is the only other.
+    let fds: Vec<u32> =
+        seen["fds"].as_str().unwrap().split_whitespace().map(|fd| fd.parse().unwrap()).collect();
+    let beyond: Vec<&u32> = fds.iter().filter(|fd| **fd > 2 && **fd != 10).collect();
+    assert!(fds.starts_with(&[0, 1, 2]) && beyond.len() <= 1, "{seen}");
+    let none = "0000000000000000";
+    assert_eq!((&seen["blocked"], &seen["ignored"]), (&none.into(), &none.into()), "{seen}");
+    assert_eq!((&seen["umask"], &seen["leads"]), (&"0022".into(), &true.into()), "{seen}");
+    seen
+}
+
+/// A careless parent: descriptors open, signals ignored, a strange umask.
+const CARELESS: &str =
+    r#"trap '' HUP USR1 PIPE; umask 077; exec 7</etc/passwd 8</etc/hosts; exec "$@""#;
+
+#[test]
+fn a_function_inherits_nothing_from_whoever_started_the_runner() {
+    let package = mirror();
+    let sandbox = Sandbox::invoke(&package, "provided.al2023", "h");
+    clean(&sandbox.run_by(&["sh", "-c", CARELESS, "sh"]));
+}
+
+#[test]
+fn in_an_image_it_has_no_rights_and_lambdas_limits() {
+    let plane = ControlPlane::with(Deployed::new(&mirror(), "provided.al2023", "h"));
+    let mut variables = plane.variables();
+    variables.push(("IMMORTAL_FUNCTION", "resize"));
+    let seen = clean(&container("immortal/provided", &variables));
+    assert_eq!(seen["caps"], "0000000000000000");
+    assert_eq!((&seen["new"], &seen["groups"]), (&"1".into(), &"".into()));
+    assert_eq!(seen["uid"], "993 993 993 993");
+    assert_eq!(seen["limits"], "1024 1024 65536 ");
+}
+
+#[test]
+fn what_a_function_leaves_behind_is_asked_to_end_and_has_time_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::invoke(&python(), "python3.11", "app.leftovers");
+    let event = format!(r#"{{"directory":{:?}}}"#, directory.path());
+    sandbox.event(&event).run().answers("\"left\"");
+    for who in ["group", "session", "daemon"] {
+        let path = directory.path().join(who);
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), "ended\n", "{who}");
+    }
+}
+
+#[test]
+fn a_runner_that_is_killed_takes_its_function_with_it() {
+    let sandbox = Sandbox::invoke(&python(), "python3.11", "app.sleep").event(r#"{"seconds":600}"#);
+    let mut child = sandbox.start();
+    crate::process::wait_for(&mut child, "sleeping");
+    let function = only_child(child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let gone = || !Path::new(&format!("/proc/{function}")).exists();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !gone() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(gone(), "the function lives on");
+}
+
+fn only_child(parent: u32) -> u32 {
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap().flatten();
+    let children =
+        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let all: String = children.collect();
+    all.split_whitespace().next().unwrap().parse().unwrap()
+}

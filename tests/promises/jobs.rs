@@ -1,0 +1,281 @@
+//! Jobs of a ledger: one owner for an attempt, one outcome for a job, whatever happens.
+
+use std::path::PathBuf;
+use std::process::Child;
+
+use e2e::{ControlPlane, Deployed, Run, Sandbox, python};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::{finish, terminate, wait_for};
+
+const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:resize:$LATEST";
+
+/// A ledger with one job, written by hand as docs/ledger.md has it.
+struct Desk {
+    root: TempDir,
+    plane: ControlPlane,
+    variables: Vec<(&'static str, String)>,
+}
+
+fn desk(handler: &str, event: &str) -> Desk {
+    with(Deployed::new(&python(), "python3.11", handler), event)
+}
+
+fn with(function: Deployed, event: &str) -> Desk {
+    let desk = Desk {
+        root: TempDir::new().unwrap(),
+        plane: ControlPlane::with(function),
+        variables: Vec::new(),
+    };
+    let origin = json!({ "kind": "direct", "approximateInvokeCount": 3 });
+    let job = format!(
+        r#"{{"version":1,"id":"j-1","function":"resize","event":{event},"context":{{"requestId":"r-1"}},"origin":{origin},"created":"2026-10-09T16:43:26.568Z"}}"#
+    );
+    desk.write("active/j-1", "");
+    desk.write("jobs/j-1/job.json", &job);
+    desk
+}
+
+impl Desk {
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> Value {
+        let text = std::fs::read(self.path(name)).unwrap_or_else(|_| panic!("{name} is not there"));
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    fn sandbox(&self, attempt: u32) -> Sandbox {
+        let runtimes = e2e::root().join(".runtimes").display().to_string();
+        let address = format!("file://{}/jobs/j-1", self.root.path().display());
+        let sandbox = Sandbox::new(&[])
+            .variable("IMMORTAL_RUNTIME_DIR", &runtimes)
+            .variable("IMMORTAL_JOB", &address)
+            .variable("IMMORTAL_ATTEMPT", &attempt.to_string())
+            .variable("IMMORTAL_DESTINATIONS", "stdout");
+        let own = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
+        let all = self.plane.variables().into_iter().chain(own);
+        all.fold(sandbox, |sandbox, (name, value)| sandbox.variable(name, value))
+    }
+
+    fn run(&self, attempt: u32) -> Run {
+        self.sandbox(attempt).run()
+    }
+
+    /// Started, with the directory that is to live as long.
+    fn start(&self, attempt: u32) -> (Sandbox, Child) {
+        let sandbox = self.sandbox(attempt);
+        let child = sandbox.start();
+        (sandbox, child)
+    }
+}
+
+#[test]
+fn a_job_ends_with_one_record_where_it_is_kept_and_where_it_is_wanted() {
+    let desk = desk("app.echo", r#"{ "price": 1.10, "n": 12345678901234567890123 }"#);
+    let run = desk.run(1);
+    let record = run.ends_with(0).json();
+    assert!(
+        run.stdout.contains(r#""requestPayload":{ "price": 1.10, "n": 12345678901234567890123 }"#)
+    );
+    assert_eq!(
+        record["requestContext"],
+        json!({
+            "requestId": "r-1", "functionArn": ARN, "condition": "Success", "approximateInvokeCount": 4,
+        })
+    );
+    assert_eq!(
+        record["responseContext"],
+        json!({ "statusCode": 200, "executedVersion": "$LATEST" })
+    );
+    let outcome = desk.read("jobs/j-1/outcome.json");
+    assert_eq!(outcome["record"], record);
+    assert_eq!((&outcome["attempt"], &outcome["facts"]["attempts"]), (&json!(1), &json!(1)));
+    assert!(outcome["facts"]["durationMs"].as_f64().unwrap() > 0.0, "{outcome}");
+    assert!(outcome["facts"]["maxMemoryMb"].as_u64().unwrap() > 0, "{outcome}");
+    assert!(outcome["delivered"].is_string(), "{outcome}");
+    let attempt = desk.read("jobs/j-1/attempts/1.json");
+    assert_eq!((&attempt["state"], &attempt["reason"]), (&json!("ended"), &json!("succeeded")));
+    assert!(!desk.has("active/j-1"), "an unfinished job");
+}
+
+#[test]
+fn a_failure_is_an_outcome_too() {
+    let desk = desk("app.fail", "{}");
+    let record = desk.run(1).ends_with(1).json();
+    assert_eq!(record["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(record["responseContext"]["functionError"], "Unhandled");
+    assert_eq!(record["responsePayload"]["errorMessage"], "boom");
+    let facts = &desk.read("jobs/j-1/outcome.json")["facts"];
+    assert_eq!((&facts["blame"], &facts["errorType"]), (&json!("Function"), &json!("ValueError")));
+    assert!(!desk.has("active/j-1"));
+}
+
+#[test]
+fn a_crash_says_how_it_ended() {
+    let desk = desk("app.leave", r#"{"code":3}"#);
+    desk.run(1).ends_with(1);
+    let facts = &desk.read("jobs/j-1/outcome.json")["facts"];
+    assert_eq!(
+        (&facts["exit"], &facts["errorType"]),
+        (&json!("exit status 3"), &json!("Runtime.ExitError"))
+    );
+}
+
+#[test]
+fn a_duplicate_does_nothing_and_says_so() {
+    let desk = desk("app.echo", "1");
+    desk.run(1).ends_with(0);
+    let (outcome, requests) = (desk.read("jobs/j-1/outcome.json"), desk.plane.requests().len());
+    for attempt in [1, 2] {
+        let run = desk.run(attempt);
+        run.ends_with(0).prints("").says("nothing was to be done");
+    }
+    assert_eq!(desk.read("jobs/j-1/outcome.json"), outcome);
+    assert_eq!(desk.plane.requests().len(), requests, "nobody asked for the function again");
+    assert!(!desk.has("jobs/j-1/attempts/2.json"));
+}
+
+#[test]
+fn an_attempt_has_one_owner_even_if_that_is_dead() {
+    let desk = desk("app.echo", "1");
+    desk.write(
+        "jobs/j-1/attempts/1.json",
+        r#"{"version":1,"number":1,"writer":"w","state":"claimed","taskArn":"arn:of:a:task","runnerVersion":"0","started":"2026-10-09T16:43:26.568Z"}"#,
+    );
+    desk.run(1)
+        .ends_with(0)
+        .prints("")
+        .says("is owned since 2026-10-09T16:43:26.568Z by arn:of:a:task");
+    assert!(!desk.has("jobs/j-1/outcome.json") && desk.has("active/j-1"));
+    desk.run(2).ends_with(0);
+    assert_eq!(desk.read("jobs/j-1/outcome.json")["facts"]["attempts"], 2);
+}
+
+#[test]
+fn a_large_answer_is_an_object_of_its_own() {
+    let desk = desk("app.echo", &format!("\"{}\"", "x".repeat(3 << 20)));
+    let run = desk.run(1);
+    let record = run.ends_with(0).json();
+    assert!(record["responsePayload"] == record["requestPayload"], "another answer");
+    let outcome = desk.read("jobs/j-1/outcome.json");
+    assert!(outcome["record"].get("responsePayload").is_none());
+    assert_eq!(outcome["response"]["key"], "jobs/j-1/response");
+    assert_eq!(outcome["response"]["bytes"], (3 << 20) + 2);
+    assert_eq!(std::fs::metadata(desk.path("jobs/j-1/response")).unwrap().len(), (3 << 20) + 2);
+    assert!(!desk.has("jobs/j-1/attempts/1.response"));
+}
+
+#[test]
+fn what_is_interrupted_is_handed_back_and_the_next_attempt_ends_it() {
+    let desk = desk("app.sleep", r#"{"seconds":60}"#).variable("IMMORTAL_STOP_TIMEOUT", "4s");
+    let (_alive, mut child) = desk.start(1);
+    wait_for(&mut child, "sleeping");
+    terminate(&child);
+    finish(child).0.ends_with(143).prints("");
+    let attempt = desk.read("jobs/j-1/attempts/1.json");
+    assert_eq!(
+        (&attempt["state"], &attempt["reason"]),
+        (&json!("interrupted"), &json!("told to stop"))
+    );
+    assert!(!desk.has("jobs/j-1/outcome.json") && desk.has("active/j-1"));
+    let again = Desk {
+        plane: ControlPlane::with(Deployed::new(&python(), "python3.11", "app.echo")),
+        ..desk
+    };
+    again.run(2).ends_with(0);
+    assert_eq!(again.read("jobs/j-1/outcome.json")["attempt"], 2);
+}
+
+#[test]
+fn an_answer_within_the_grace_is_recorded() {
+    let desk = desk("app.in_time", "{}");
+    let (_alive, mut child) = desk.start(1);
+    wait_for(&mut child, "ready");
+    terminate(&child);
+    finish(child).0.ends_with(0);
+    assert_eq!(desk.read("jobs/j-1/outcome.json")["record"]["responsePayload"], "in time");
+    assert!(!desk.has("active/j-1"));
+}
+
+#[test]
+fn what_cannot_be_run_is_an_outcome_and_what_cannot_be_had_is_tried_again() {
+    let desk_ = desk("app.echo", "{}");
+    let refused = with(
+        Deployed::new(&python(), "python3.11", "app.echo").with("Runtime", json!("cobol85")),
+        "7",
+    );
+    refused.run(1).ends_with(65).says("cobol85");
+    let outcome = refused.read("jobs/j-1/outcome.json");
+    assert_eq!(
+        (&outcome["facts"]["blame"], &outcome["record"]["requestPayload"]),
+        (&json!("Job"), &json!(7))
+    );
+    assert_eq!(outcome["record"]["responsePayload"]["errorType"], "Immortal.Refused");
+    assert!(!refused.has("active/j-1"));
+    let unreachable = desk_
+        .variable("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9")
+        .variable("AWS_MAX_ATTEMPTS", "1");
+    unreachable.run(1).ends_with(69);
+    let attempt = unreachable.read("jobs/j-1/attempts/1.json");
+    assert_eq!(attempt["state"], "ended");
+    assert!(attempt["reason"].as_str().unwrap().contains("GetFunction"), "{attempt}");
+    assert!(!unreachable.has("jobs/j-1/outcome.json") && unreachable.has("active/j-1"));
+}
+
+#[test]
+fn what_is_no_job_is_refused_and_left_as_it_is() {
+    let desk = desk("app.echo", "{}");
+    let table = [
+        ("{\"version\":2}", "it has version 2"),
+        ("{", "is not a record of a ledger"),
+        ("{\"version\":1}", "missing field"),
+    ];
+    for (text, expected) in table {
+        desk.write("jobs/j-1/job.json", text);
+        desk.run(1).ends_with(65).prints("").says(expected);
+    }
+    std::fs::remove_file(desk.path("jobs/j-1/job.json")).unwrap();
+    desk.run(1).ends_with(65).says("there is no job file://");
+    assert!(desk.has("active/j-1") && !desk.has("jobs/j-1/attempts"));
+}
+
+#[test]
+fn a_decided_outcome_is_delivered_by_the_next_attempt() {
+    let desk = desk("app.echo", "\"once\"");
+    let record = desk.run(1).ends_with(0).stdout.clone();
+    // As if the first had died between deciding and delivering.
+    desk.write("active/j-1", "");
+    desk.run(1).ends_with(0).prints("");
+    assert!(desk.has("active/j-1"));
+    let requests = desk.plane.requests().len();
+    desk.run(2).ends_with(0).prints(&record);
+    assert!(!desk.has("active/j-1"));
+    assert_eq!(desk.plane.requests().len(), requests, "the function was not run again");
+}
+
+/// Nothing that a job holds reaches a log.
+#[test]
+fn no_event_and_no_answer_is_logged() {
+    let desk = desk("app.echo", "\"canary-4711\"");
+    let run = desk.run(1);
+    assert!(run.ends_with(0).stdout.contains("canary-4711"));
+    assert!(!run.stderr.contains("canary-4711"), "{}", run.stderr);
+}

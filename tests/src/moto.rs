@@ -1,0 +1,67 @@
+//! AWS on this machine: `moto_server`, which `tests/setup.sh` installs. It stands in for object storage, queues, topics,
+//! event buses, workflows and Lambda's control plane, behind one address.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// An account that is empty at first, for as long as this lives.
+#[derive(Debug)]
+pub struct Moto {
+    address: String,
+    url: String,
+    process: Child,
+}
+
+impl Moto {
+    /// Starts one.
+    pub fn start() -> Self {
+        let address = format!("127.0.0.1:{}", crate::free_port());
+        let (host, port) = address.split_once(':').unwrap();
+        let mut command = Command::new(crate::root().join(".venv/bin/moto_server"));
+        command.args(["-H", host, "-p", port]).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("moto_server is installed by tests/setup.sh");
+        while TcpStream::connect(&address).is_err() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { url: format!("http://{address}"), address, process }
+    }
+
+    /// The endpoint of all services.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What makes the SDKs speak to it.
+    pub fn variables(&self) -> Vec<(&str, &str)> {
+        vec![
+            ("AWS_ENDPOINT_URL", &self.url),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "canary-secret-key"),
+        ]
+    }
+
+    /// Makes a bucket.
+    pub fn bucket(&self, name: &str) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request = format!(
+            "PUT /{name} HTTP/1.1\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 \
+             Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request\r\nContent-Length: 0\r\n\
+             Connection: close\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
