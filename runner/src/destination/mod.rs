@@ -3,10 +3,12 @@
 //! are final and how long the others are tried again. Knows neither SDK nor socket: `aws` sends.
 //!
 //! `parcel` is what is sent, `request` how (pure); `room` and `workflow` keep to each carrier's limits,
-//! `stream` sends what has none; `verdict` judges refusals; `loops` and `own` say where nothing is sent, and
-//! where the function itself wants it; `batch` reads partial failures; `heartbeat` keeps a workflow waiting.
+//! `stream` sends what has none; `verdict` judges refusals; `route` says where it goes, `loops` where
+//! nothing is sent; `batch` reads partial failures; `heartbeat` keeps a workflow waiting.
 //! What users see of it: docs/destinations.md.
 
+pub mod batch;
+mod heartbeat;
 mod json;
 mod key;
 mod loops;
@@ -14,6 +16,7 @@ mod parcel;
 mod queue;
 mod request;
 mod room;
+mod route;
 mod source;
 mod stream;
 mod until;
@@ -24,13 +27,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+pub use heartbeat::{EVERY, heartbeat};
 pub use json::Checker;
 use ledger::{Destination, Time};
-pub use loops::refusal;
 pub use parcel::{Parcel, ParcelError};
 pub use queue::Queue;
-pub use request::{ATTRIBUTE, Event, Known, Request, SOURCE};
-pub use source::Source;
+pub use request::{ATTRIBUTE, Event, Known, Request, SOURCE, region};
+pub use route::{Own, Route};
+pub use source::Large;
 pub use stream::{line, whole};
 pub use until::Until;
 pub use verdict::{Fault, Meaning};
@@ -83,9 +87,16 @@ pub enum Fate {
 }
 
 impl Delivery {
-    /// Is there nothing left to be done?
-    pub fn is_done(&self) -> bool {
-        !matches!(self.fate, Fate::Undeliverable { .. })
+    /// Why there is still something to be done.
+    pub fn problem(&self) -> Option<String> {
+        let Fate::Undeliverable { reason } = &self.fate else { return None };
+        Some(format!("{}: {reason}", self.destination))
+    }
+
+    /// Who does not wait for it any more, and what was said.
+    pub fn gone(&self) -> Option<(&Destination, &str)> {
+        let Fate::Gone { reason } = &self.fate else { return None };
+        Some((&self.destination, reason))
     }
 }
 
@@ -129,7 +140,9 @@ pub async fn deliver(
     until: &Until,
 ) -> Vec<Delivery> {
     let each = destinations.iter().map(|destination| {
-        let mut courier = Courier { carrier, parcel, destination, patience, until, tries: 0 };
+        let known = None;
+        let mut courier =
+            Courier { carrier, parcel, destination, patience, until, known, tries: 0 };
         async move {
             let fate = courier.fate().await;
             Delivery { destination: destination.clone(), fate, tries: courier.tries }
@@ -145,12 +158,13 @@ struct Courier<'a, C> {
     destination: &'a Destination,
     patience: Patience,
     until: &'a Until,
+    known: Option<Known>,
     tries: u32,
 }
 
 impl<C: Carrier> Courier<'_, C> {
     async fn fate(&mut self) -> Fate {
-        let mut largest = None;
+        let (mut largest, until) = (None, self.until);
         loop {
             self.tries += 1;
             let fault = tokio::select! {
@@ -159,9 +173,7 @@ impl<C: Carrier> Courier<'_, C> {
                     Ok(id) => return Fate::Delivered { when: Time::now(), id },
                     Err(fault) => fault,
                 },
-                () = self.until.passed() => {
-                    return self.given_up("there was no answer");
-                }
+                () = until.passed() => return self.given_up("there was no answer"),
             };
             match fault.meaning {
                 Meaning::Gone => return Fate::Gone { reason: fault.said },
@@ -170,7 +182,7 @@ impl<C: Carrier> Courier<'_, C> {
                 Meaning::TooLarge if largest.is_none() => largest = Some(room::ALWAYS),
                 Meaning::TooLarge => return Fate::Undeliverable { reason: fault.said },
                 Meaning::Passing => tokio::select! {
-                    () = self.until.passed() => return self.given_up(&fault.said),
+                    () = until.passed() => return self.given_up(&fault.said),
                     () = tokio::time::sleep(self.pause()) => {}
                 },
             }
@@ -178,12 +190,13 @@ impl<C: Carrier> Courier<'_, C> {
     }
 
     /// One try, from asking what the destination takes to its answer.
-    async fn once(&self, largest: Option<usize>) -> Result<Option<String>, Fault> {
-        let known = self.within(self.carrier.know(self.destination)).await?;
-        let largest = largest.map_or(known.largest, |least| {
-            Some(known.largest.map_or(least, |most| most.min(least)))
-        });
-        let known = Known { largest, ..known };
+    async fn once(&mut self, largest: Option<usize>) -> Result<Option<String>, Fault> {
+        let known = match self.known.take() {
+            Some(known) => known,
+            None => self.within(self.carrier.know(self.destination)).await?,
+        };
+        let known = Known { largest: largest.or(known.largest), ..known };
+        self.known = Some(known.clone());
         let request = request::request(self.parcel, self.destination, &known);
         let request = request.map_err(Fault::lasting)?;
         let sending = self.carrier.send(&request, self.parcel);

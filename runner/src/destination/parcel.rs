@@ -1,17 +1,18 @@
 //! An outcome on its way to its destinations. Owns what is known of its two payloads: their bytes where
 //! they are small, and where the ledger keeps them, so that a record which is too large for its carrier
-//! can name the place instead. Pure but for the source that a large response is read from.
+//! can name the place instead. Pure: a large response is read by `stream`.
+
+use std::sync::Arc;
 
 use ledger::{
-    Condition, DocumentError, InvocationRecord, Job, JobId, Layout, Ledger, Outcome, Record,
-    Redacted, Stored,
+    Condition, DocumentError, InvocationRecord, Job, JobId, Layout, Outcome, Redacted, Root, Stored,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::source::Source;
+use super::source::Large;
 
 /// An outcome on its way.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub(super) enum Response {
         /// Where the ledger has it, if there is a ledger.
         at: Option<Reference>,
         /// Where its bytes come from.
-        source: Source,
+        source: Arc<dyn Large>,
     },
 }
 
@@ -62,66 +63,52 @@ pub(super) struct Reference {
 #[derive(Debug, Error)]
 pub enum ParcelError {
     /// There is none to send.
-    #[error("the outcome of job {0} has no invocation record")]
-    NoRecord(JobId),
+    #[error("the outcome has no invocation record")]
+    NoRecord,
     /// It is not one.
-    #[error("the invocation record of job {job} cannot be used: {source}")]
-    Record {
-        /// The job.
-        job: JobId,
-        /// What is wrong.
-        source: DocumentError,
-    },
+    #[error("the outcome's invocation record cannot be used: {0}")]
+    Record(#[from] DocumentError),
+    /// Its response is somewhere, and nobody says where.
+    #[error(
+        "the outcome's response of {0} bytes is not in its record, and there is no ledger to read it from"
+    )]
+    NoResponse(u64),
 }
 
 impl Parcel {
-    /// The outcome of a job in a ledger, settled before.
-    pub fn recorded(ledger: &Ledger, job: &Job, outcome: &Outcome) -> Result<Self, ParcelError> {
-        let record =
-            outcome.record.as_ref().ok_or_else(|| ParcelError::NoRecord(job.id.clone()))?;
-        let address = |key: &str| ledger.root().object(key);
-        let mut parcel = Self::whole(job.id.clone(), record)?;
-        parcel.token.clone_from(&job.task_token);
-        parcel.request = Some(match job.event_object() {
-            Some(stored) => Reference::object(address(&stored.key), stored),
-            None => Reference::part(
-                address(&Layout::job(&job.id)),
-                "/event",
-                parcel.record.request.expose(),
-            ),
-        });
-        let outcome_at = address(&Layout::outcome(&job.id));
-        parcel.response = match (&outcome.response, parcel.response) {
-            (Some(stored), _) => Response::Large {
-                at: Some(Reference::object(address(&stored.key), stored)),
-                source: Source::ledger(ledger.clone(), job.id.clone()),
-            },
-            (None, Response::Small(text, _)) => {
-                let at = Reference::part(
-                    outcome_at,
-                    "/record/responsePayload",
-                    text.expose().get().as_bytes(),
-                );
-                Response::Small(text, Some(at))
+    /// An outcome, its response where that is not in the record, and the job and ledger that it belongs to,
+    /// if any. Without a job its request id is its name.
+    pub fn of(
+        outcome: &Outcome,
+        large: Option<Arc<dyn Large>>,
+        kept: Option<(&Job, &Root)>,
+    ) -> Result<Self, ParcelError> {
+        let record = outcome.record.as_ref().ok_or(ParcelError::NoRecord)?;
+        let (record, small) = InvocationRecord::read(record.expose())?;
+        let response = match (&outcome.response, large, small) {
+            (Some(stored), Some(source), _) => {
+                let at = kept.map(|(_, root)| Reference::object(root, stored));
+                Response::Large { at, source }
             }
-            (None, response) => response,
+            (Some(stored), None, _) => return Err(ParcelError::NoResponse(stored.bytes)),
+            (None, _, Some(text)) => {
+                let at = kept.map(|(job, root)| Reference::response(root, job, &text));
+                Response::Small(text, at)
+            }
+            (None, _, None) => Response::None,
         };
-        Ok(parcel)
+        let job = match kept {
+            Some((job, _)) => job.id.clone(),
+            None => JobId::from_request_id(&record.request_id),
+        };
+        let request = kept.map(|(job, root)| Reference::event(root, job, record.request.expose()));
+        let token = kept.and_then(|(job, _)| job.task_token.clone());
+        Ok(Self { job, token, record, request, response })
     }
 
-    /// A record of a job without a ledger.
-    pub fn whole(job: JobId, record: &Record) -> Result<Self, ParcelError> {
-        let read = InvocationRecord::read(record.expose());
-        let (record, response) =
-            read.map_err(|source| ParcelError::Record { job: job.clone(), source })?;
-        let response = response.map_or(Response::None, |text| Response::Small(text, None));
-        Ok(Self { job, token: None, record, request: None, response })
-    }
-
-    /// The same with a response that is large and comes from somewhere else.
-    #[must_use]
-    pub fn with_response(self, source: Source) -> Self {
-        Self { response: Response::Large { at: None, source }, ..self }
+    /// The ARN that was invoked, with its qualifier.
+    pub fn function_arn(&self) -> &str {
+        &self.record.function_arn
     }
 
     /// Did the function answer?
@@ -132,8 +119,23 @@ impl Parcel {
 
 impl Reference {
     /// An object of its own.
-    fn object(ledger: String, stored: &Stored) -> Self {
-        Self { ledger, pointer: None, bytes: stored.bytes, sha256: stored.sha256.clone() }
+    fn object(root: &Root, stored: &Stored) -> Self {
+        let (ledger, sha256) = (root.object(&stored.key), stored.sha256.clone());
+        Self { ledger, pointer: None, bytes: stored.bytes, sha256 }
+    }
+
+    /// The event of a job.
+    fn event(root: &Root, job: &Job, event: &[u8]) -> Self {
+        match job.event_object() {
+            Some(stored) => Self::object(root, stored),
+            None => Self::part(root.object(&Layout::job(&job.id)), "/event", event),
+        }
+    }
+
+    /// A response that is in its record.
+    fn response(root: &Root, job: &Job, response: &Redacted<Box<RawValue>>) -> Self {
+        let outcome = root.object(&Layout::outcome(&job.id));
+        Self::part(outcome, "/record/responsePayload", response.expose().get().as_bytes())
     }
 
     /// A value in a record of the ledger.

@@ -4,6 +4,7 @@
 /// Account and name of a queue, and its region where the name says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue<'a> {
+    partition: &'a str,
     region: Option<&'a str>,
     /// The account that it is in.
     pub account: &'a str,
@@ -16,8 +17,8 @@ impl<'a> Queue<'a> {
     pub fn of_arn(arn: &'a str) -> Option<Self> {
         let parts: Vec<&str> = arn.split(':').collect();
         match parts.as_slice() {
-            ["arn", _, "sqs", region, account, name] => {
-                Some(Self { region: Some(region), account, name })
+            ["arn", partition, "sqs", region, account, name] => {
+                Some(Self { partition, region: Some(region), account, name })
             }
             _ => None,
         }
@@ -27,7 +28,19 @@ impl<'a> Queue<'a> {
     pub fn of_url(url: &'a str) -> Option<Self> {
         let (rest, name) = url.rsplit_once('/')?;
         let (_, account) = rest.rsplit_once('/')?;
-        Some(Self { region: region(url), account, name })
+        Some(Self { partition: "aws", region: region(url), account, name })
+    }
+
+    /// Its region, where its name says it.
+    pub fn region(&self) -> Option<&'a str> {
+        self.region
+    }
+
+    /// Its URL at AWS.
+    pub fn url(&self) -> String {
+        let domain = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let region = self.region.unwrap_or("us-east-1");
+        format!("https://sqs.{region}.{domain}/{}/{}", self.account, self.name)
     }
 
     /// Whether both can be the same queue.
@@ -75,6 +88,7 @@ mod tests {
         ] {
             assert_eq!(own.is(&Queue::of_url(url).unwrap()), same, "{url}");
         }
+        assert_eq!(own.url(), "https://sqs.eu-west-1.amazonaws.com/123456789012/done");
         for bad in ["", "arn:aws:sns:r:1:t", "arn:aws:sqs:r:1:a:b", "done"] {
             assert_eq!(Queue::of_arn(bad), None);
         }

@@ -196,7 +196,7 @@ fn is_fifo(name: &str) -> bool {
 }
 
 /// The region that a destination's name says: AWS answers for a queue or topic in its own region only.
-pub(super) fn region(destination: &Destination) -> Option<String> {
+pub fn region(destination: &Destination) -> Option<String> {
     let of_arn = |arn: &str| arn.strip_prefix("arn:")?.split(':').nth(2).map(str::to_owned);
     let region = match destination {
         Destination::Sqs { url } => super::queue::region(url).map(str::to_owned),

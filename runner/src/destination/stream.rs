@@ -9,7 +9,7 @@ use ledger::{Pieces, RESPONSE};
 
 use super::json::{Checker, Utf8};
 use super::parcel::{Parcel, Response};
-use super::source::Source;
+use super::source::Large;
 
 /// The whole record.
 pub async fn whole(parcel: &Parcel) -> io::Result<Pieces> {
@@ -21,11 +21,9 @@ pub async fn whole(parcel: &Parcel) -> io::Result<Pieces> {
         Response::Large { source, .. } => {
             let head = record.head(&request).into_inner() + RESPONSE;
             let ends = |text: String| stream::iter([Ok(Bytes::from(text))]);
-            let response = if is_json(source).await? {
-                source.open().await?
-            } else {
-                quoted(source.open().await?)
-            };
+            let is_json = is_json(&**source).await?;
+            let response = source.open().await?.pieces;
+            let response = if is_json { response } else { quoted(response) };
             return Ok(ends(head).chain(response).chain(ends("}".to_owned())).boxed());
         }
     };
@@ -45,8 +43,8 @@ pub async fn line(parcel: &Parcel) -> io::Result<Pieces> {
     Ok(whole(parcel).await?.map_ok(spaced).chain(end).boxed())
 }
 
-async fn is_json(source: &Source) -> io::Result<bool> {
-    let (mut pieces, mut checker) = (source.open().await?, Checker::default());
+async fn is_json(source: &dyn Large) -> io::Result<bool> {
+    let (mut pieces, mut checker) = (source.open().await?.pieces, Checker::default());
     while let Some(piece) = pieces.try_next().await? {
         if !checker.push(&piece) {
             return Ok(false);
