@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::document::{DocumentError, malformed};
+use crate::outcome::Record;
 use crate::redacted::Redacted;
 use crate::time::Time;
 
@@ -110,9 +111,7 @@ struct WrittenRequest {
 
 impl InvocationRecord {
     /// A record that was written before, and its response where that is in it. Payloads keep their bytes.
-    pub fn read(
-        record: &RawValue,
-    ) -> Result<(Self, Option<Redacted<Box<RawValue>>>), DocumentError> {
+    pub fn read(record: &RawValue) -> Result<(Self, Option<Record>), DocumentError> {
         let written: Written<'_> =
             serde_json::from_str(record.get()).map_err(|error| malformed(&error))?;
         let (context, request) = (written.request_context, written.request_payload.get());

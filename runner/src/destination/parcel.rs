@@ -2,6 +2,7 @@
 //! they are small, and where the ledger keeps them, so that a record which is too large for its carrier
 //! can name the place instead. Pure: a large response is read by `stream`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ledger::{
@@ -140,7 +141,10 @@ impl Reference {
 
     /// A value in a record of the ledger.
     fn part(ledger: String, pointer: &'static str, value: &[u8]) -> Self {
-        let sha256 = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = Sha256::digest(value).iter().fold(String::new(), |mut text, byte| {
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        });
         Self { ledger, pointer: Some(pointer), bytes: value.len() as u64, sha256 }
     }
 

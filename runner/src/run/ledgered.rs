@@ -99,7 +99,7 @@ impl Desk<'_> {
             return Ok(Code::Success);
         }
         held.note(State::Ended, how(&outcome)).await;
-        let code = self.deliver(stop, outcome).await?;
+        let code = Box::pin(self.deliver(stop, outcome)).await?;
         error.map_or(Ok(code), Err)
     }
 
@@ -138,7 +138,7 @@ impl Desk<'_> {
             Some(_) => Code::FunctionFailed,
             None => Code::Success,
         };
-        let packed = within(stop, timeout, self.packed(&outcome)).await;
+        let packed = within(stop, timeout, Box::pin(self.packed(&outcome))).await;
         let (config, parcel, route) = packed.ok_or(RunError::NoTime("deliver the outcome"))??;
         deliver::deliver(stop, timeout, &config, &parcel, route).await?;
         let struck = within(stop, timeout, self.strike(outcome)).await;
