@@ -3,6 +3,7 @@
 
 mod code;
 mod presign;
+pub mod role;
 pub mod task;
 
 use std::collections::BTreeMap;
@@ -250,6 +251,7 @@ fn described(
         },
         layers: layers.map(unlocated).collect(),
         image,
+        role: configuration.role().map(str::to_owned),
         runtime,
         arn,
         name,

@@ -9,6 +9,7 @@ mod archives;
 mod clients;
 mod container;
 mod control_plane;
+mod credentials;
 mod environment;
 mod example;
 mod fetch;

@@ -98,7 +98,7 @@ impl Desk<'_> {
             return Ok(Code::Success);
         }
         held.note(State::Ended, how(&outcome)).await;
-        let code = self.deliver(stop, outcome).await?;
+        let code = Box::pin(self.deliver(stop, outcome)).await?;
         error.map_or(Ok(code), Err)
     }
 
@@ -133,7 +133,7 @@ impl Desk<'_> {
     /// Delivers an outcome that is decided, and strikes the job off the unfinished ones.
     async fn deliver(&self, stop: &mut Stop, outcome: Outcome) -> Result<Code, RunError> {
         let timeout = self.asked.limits.stop_timeout;
-        let delivered = within(stop, timeout, self.delivered(outcome)).await;
+        let delivered = Box::pin(within(stop, timeout, self.delivered(outcome))).await;
         delivered.ok_or(RunError::NoTime("deliver the outcome"))?
     }
 
