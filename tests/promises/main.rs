@@ -14,6 +14,7 @@ mod environment;
 mod example;
 mod fetch;
 mod function_errors;
+mod hostile;
 mod hygiene;
 mod images;
 mod invoke;
