@@ -47,19 +47,22 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentErr
     struct Any {
         version: u64,
     }
-    let malformed =
-        |error: serde_json::Error| DocumentError::Malformed { problem: problem(&error) };
-    match serde_json::from_slice(bytes).map_err(malformed)? {
+    match serde_json::from_slice(bytes).map_err(|error| malformed(&error))? {
         Any { version } if version > Version::NUMBER => {
             Err(DocumentError::Newer { found: version })
         }
-        Any { .. } => serde_json::from_slice(bytes).map_err(malformed),
+        Any { .. } => serde_json::from_slice(bytes).map_err(|error| malformed(&error)),
     }
 }
 
 /// Writes a record.
 pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     serde_json::to_vec(record).expect("records have string keys and are written to memory")
+}
+
+/// An error for what the parser found.
+pub(crate) fn malformed(error: &serde_json::Error) -> DocumentError {
+    DocumentError::Malformed { problem: problem(error) }
 }
 
 /// What the parser found. Its own text may quote a value, and a value may be a secret.

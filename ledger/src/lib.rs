@@ -41,6 +41,8 @@ pub use object_store::client::HttpClient;
 pub use outcome::{Blame, Facts, Outcome, Record, Stored};
 pub use record::{Condition, InvocationRecord, RESPONSE, ResponseContext, payload, qualified};
 pub use redacted::Redacted;
-pub use store::{Access, Active, Claim, Created, Decision, Ledger, Object, PART, Patience, Pieces};
+pub use store::{
+    Access, Active, Bucket, Claim, Created, Decision, Ledger, Object, PART, Patience, Pieces,
+};
 pub use time::Time;
 pub use writer::Writer;

@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::document::{DocumentError, malformed};
 use crate::redacted::Redacted;
 use crate::time::Time;
 
@@ -31,7 +32,7 @@ pub struct InvocationRecord {
 }
 
 /// How an invocation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
     /// The function answered.
     Success,
@@ -40,7 +41,7 @@ pub enum Condition {
 }
 
 /// What is known of the answer beside its payload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseContext {
     /// HTTP status of the invocation: 200, of function errors too.
@@ -48,7 +49,7 @@ pub struct ResponseContext {
     /// Version that ran, `$LATEST` or a number.
     pub executed_version: String,
     /// `Unhandled`, if it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function_error: Option<String>,
 }
 
@@ -80,7 +81,54 @@ struct RequestContext<'a> {
     approximate_invoke_count: u32,
 }
 
+/// A record as it is read again.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    timestamp: Time,
+    request_context: WrittenRequest,
+    #[serde(borrow)]
+    request_payload: &'a RawValue,
+    response_context: Option<ResponseContext>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    response_payload: Option<&'a RawValue>,
+}
+
+/// A `null` that is there is a value: a function may answer `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenRequest {
+    request_id: String,
+    function_arn: String,
+    condition: Condition,
+    approximate_invoke_count: u32,
+}
+
 impl InvocationRecord {
+    /// A record that was written before, and its response where that is in it. Payloads keep their bytes.
+    pub fn read(
+        record: &RawValue,
+    ) -> Result<(Self, Option<Redacted<Box<RawValue>>>), DocumentError> {
+        let written: Written<'_> =
+            serde_json::from_str(record.get()).map_err(|error| malformed(&error))?;
+        let (context, request) = (written.request_context, written.request_payload.get());
+        let record = Self {
+            timestamp: written.timestamp,
+            request_id: context.request_id,
+            function_arn: context.function_arn,
+            condition: context.condition,
+            approximate_invoke_count: context.approximate_invoke_count,
+            request: Redacted::new(Bytes::copy_from_slice(request.as_bytes())),
+            response: written.response_context,
+        };
+        let response = written.response_payload.map(|response| Redacted::new(response.to_owned()));
+        Ok((record, response))
+    }
+
     /// The whole record.
     pub fn whole(&self, response: &[u8]) -> Redacted<Box<RawValue>> {
         self.with(&payload(self.request.expose()), Some(&payload(response)))
@@ -193,6 +241,32 @@ mod tests {
         let record = InvocationRecord { response: None, ..record(Condition::RetriesExhausted) };
         assert!(record.bare().expose().get().ends_with(r#""bucket":"in"}}"#));
         assert!(!format!("{record:?}").contains("bucket"));
+    }
+
+    #[test]
+    fn a_record_is_read_again_with_each_of_its_bytes() {
+        for condition in [Condition::Success, Condition::RetriesExhausted] {
+            for response in [&b"{ \"a\": 1.0 }"[..], b"null", b"\"x\""] {
+                let whole = record(condition).whole(response);
+                let (read, response) = InvocationRecord::read(whole.expose()).unwrap();
+                let response = response.unwrap();
+                assert_eq!(
+                    read.whole(response.expose().get().as_bytes()).expose().get(),
+                    whole.expose().get()
+                );
+            }
+        }
+        let bare = record(Condition::Success).bare();
+        let (read, response) = InvocationRecord::read(bare.expose()).unwrap();
+        assert!(response.is_none() && read.bare().expose().get() == bare.expose().get());
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_without_being_quoted() {
+        let text = r#"{"requestPayload":"canary","timestamp":"canary"}"#;
+        let error = InvocationRecord::read(&RawValue::from_string(text.into()).unwrap());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("not a record") && !error.contains("canary"), "{error}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The AWS SDK: clients as the user configured them, and its answers as our own types. The only file
 //! that knows SDK types; policy is elsewhere.
 
+mod carriers;
 mod code;
+mod configured;
 mod presign;
 pub mod role;
 pub mod task;
@@ -19,6 +21,9 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 use ledger::Redacted;
 use thiserror::Error;
+
+pub use carriers::Carriers;
+pub use configured::{own_destinations, reports_items};
 
 use crate::causes::causes;
 use crate::function::name::FunctionName;

@@ -7,6 +7,7 @@
 //! is there is read back, and whose nonce it carries owns it.
 
 mod attempts;
+mod bucket;
 mod credentials;
 mod jobs;
 mod objects;
@@ -26,6 +27,7 @@ use crate::address::Root;
 use crate::error::LedgerError;
 
 pub use attempts::Claim;
+pub use bucket::Bucket;
 pub use jobs::{Active, Created};
 pub use open::Access;
 pub use outcomes::Decision;

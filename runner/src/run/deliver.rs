@@ -4,8 +4,9 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use aws_config::SdkConfig;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
 use ledger::{Destination, INLINE, JobId, Ledger, Object, Outcome, Stored, Time};
@@ -14,17 +15,20 @@ use tokio::time::timeout_at;
 use super::attempt::{self, Ran, Tried};
 use super::error::RunError;
 use super::print;
-use crate::aws;
+use crate::aws::{self, Carriers};
 use crate::code::Code;
 use crate::config::{Environment, Run};
-use crate::destination::{self, Large};
+use crate::destination::{self, Delivery, Large, Parcel, Patience, Route, Until};
 use crate::outcome::{self, Try};
+use crate::output;
 use crate::payload::Payload;
 use crate::report;
 use crate::signals::{Signals, Stop};
 
 /// The program ends so long before it would be killed.
 const MARGIN: Duration = Duration::from_millis(500);
+/// How long an outcome is tried to be delivered, if nobody tells us to stop: then it is somebody else's turn.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs a job without a ledger. Without destinations its payload is printed.
 pub(super) async fn run(
@@ -43,10 +47,10 @@ pub(super) async fn run(
     let Some(destinations) = destinations else { return print(ran.answer) };
     let code = report::code(&ran.answer);
     let (outcome, large) = unrecorded(*ran)?;
+    let parcel = Parcel::of(&outcome, large, None)?;
+    let route = Route::new(destinations, None, parcel.function_arn());
     let config = aws::config(region).await;
-    let delivering = destination::deliver(&config, &outcome, large, &destinations, None);
-    let delivered = within(&mut stop, patience, delivering).await;
-    finished(delivered.ok_or(RunError::NoTime("deliver the outcome"))?)?;
+    Box::pin(deliver(&mut stop, patience, &config, &parcel, route)).await?;
     Ok(code)
 }
 
@@ -65,11 +69,37 @@ fn unrecorded(ran: Ran) -> Result<(Outcome, Option<Arc<dyn Large>>), RunError> {
     Ok((outcome, Some(Arc::new(Held(answer.payload)))))
 }
 
-/// What did not reach its destination.
-pub(super) fn finished(results: Vec<destination::Delivery>) -> Result<(), RunError> {
-    let failed: Vec<String> =
-        results.into_iter().filter_map(destination::Delivery::problem).collect();
+/// Delivers an outcome, and says what is not delivered where. Once we are told to stop there is only what is left of
+/// the stop timeout, less what recording the delivery takes.
+pub(super) async fn deliver(
+    stop: &mut Stop,
+    timeout: Duration,
+    config: &SdkConfig,
+    parcel: &Parcel,
+    route: Route,
+) -> Result<(), RunError> {
+    route.refused.iter().for_each(|why| say(why));
+    let carriers = Carriers::new(config);
+    let (moved, until) = Until::movable(Instant::now() + PATIENCE);
+    let patience = Patience::default();
+    let mut delivering = pin!(destination::deliver(&carriers, parcel, &route.to, patience, &until));
+    let results = tokio::select! {
+        results = delivering.as_mut() => results,
+        since = stop.asked() => {
+            let _receiver_is_here = moved.send(since + timeout.saturating_sub(3 * MARGIN));
+            delivering.await
+        }
+    };
+    let failed: Vec<String> = results.iter().filter_map(Delivery::problem).collect();
+    for (destination, reason) in results.iter().filter_map(Delivery::gone) {
+        say(&format!("{destination} does not wait for the outcome any more: {reason}"));
+    }
     if failed.is_empty() { Ok(()) } else { Err(RunError::Undeliverable(failed.join("; "))) }
+}
+
+/// One line in the log.
+pub(super) fn say(text: &str) {
+    output::line(&mut io::stderr(), &format!("immortal-runner: {text}"));
 }
 
 /// Lets something take its time, but for the rest of the stop timeout at most once we are told to stop.

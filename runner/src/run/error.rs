@@ -10,6 +10,7 @@ use crate::aws::AwsError;
 use crate::boot::NoRuntime;
 use crate::code::Code;
 use crate::config::ConfigError;
+use crate::destination::ParcelError;
 use crate::fetch::FetchError;
 use crate::function::runtime::UnknownRuntime;
 use crate::image::{Fault, ImageError, ReferenceError};
@@ -73,6 +74,9 @@ pub enum RunError {
     /// The outcome could not be decided or delivered before the end.
     #[error("there was no time left to {0}: the job stays unfinished in its ledger")]
     NoTime(&'static str),
+    /// The outcome is none that can be sent.
+    #[error(transparent)]
+    Parcel(#[from] ParcelError),
     /// The outcome did not reach all its destinations.
     #[error("the outcome was not delivered: {0}")]
     Undeliverable(String),
@@ -136,6 +140,7 @@ impl From<&RunError> for Code {
             RunError::Event(_)
             | RunError::NoJob { .. }
             | RunError::Job(_)
+            | RunError::Parcel(_)
             | RunError::Runtime(_)
             | RunError::Place(PlaceError::Occupied { .. }) => Self::Refused,
             RunError::Fetch(error) => error.into(),

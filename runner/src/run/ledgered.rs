@@ -6,19 +6,20 @@ mod settings;
 
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, State, Time};
 
 use super::attempt::{self, Ran, Tried};
-use super::deliver::{Kept, finished, within};
+use super::deliver::{self, Kept, say, within};
 use super::error::RunError;
 use crate::aws;
 use crate::causes::causes;
 use crate::code::Code;
 use crate::config::{Claimable, Environment};
-use crate::destination::{self, Large};
+use crate::destination::{Large, Parcel, Route};
 use crate::outcome::{self, Try};
 use crate::signals::{Signals, Stop};
-use claim::{Entered, Held, say};
+use claim::{Entered, Held};
 
 /// Runs an attempt at a job.
 pub(super) async fn run(
@@ -133,34 +134,42 @@ impl Desk<'_> {
     /// Delivers an outcome that is decided, and strikes the job off the unfinished ones.
     async fn deliver(&self, stop: &mut Stop, outcome: Outcome) -> Result<Code, RunError> {
         let timeout = self.asked.limits.stop_timeout;
-        let delivered = Box::pin(within(stop, timeout, self.delivered(outcome))).await;
-        delivered.ok_or(RunError::NoTime("deliver the outcome"))?
+        let code = match outcome.facts.blame {
+            Some(_) => Code::FunctionFailed,
+            None => Code::Success,
+        };
+        let packed = Box::pin(within(stop, timeout, self.packed(&outcome))).await;
+        let (config, parcel, route) = packed.ok_or(RunError::NoTime("deliver the outcome"))??;
+        Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await?;
+        let struck = within(stop, timeout, self.strike(outcome)).await;
+        struck.ok_or(RunError::NoTime("record that the outcome was delivered"))??;
+        Ok(code)
     }
 
-    async fn delivered(&self, mut outcome: Outcome) -> Result<Code, RunError> {
-        self.ledger.settle(&self.job.id, &outcome).await?;
+    /// What is delivered, and where to.
+    async fn packed(&self, outcome: &Outcome) -> Result<(SdkConfig, Parcel, Route), RunError> {
+        self.ledger.settle(&self.job.id, outcome).await?;
+        let kept = || Arc::new(Kept(self.ledger.clone(), self.job.id.clone())) as Arc<dyn Large>;
+        let large = outcome.response.as_ref().map(|_| kept());
+        let parcel = Parcel::of(outcome, large, Some((&self.job, self.ledger.root())))?;
         let region = self.asked.region.clone().or_else(|| settings::region(&self.job));
         let config = aws::config(region).await;
-        let large = outcome
-            .response
-            .as_ref()
-            .map(|_| Arc::new(Kept(self.ledger.clone(), self.job.id.clone())) as Arc<dyn Large>);
         let said = self.job.destinations.clone().or_else(|| self.destinations.clone());
-        let to = destination::of_job(&config, &self.job, &outcome, said).await;
-        let to = to.map_err(|error| RunError::Undeliverable(causes(&error)))?;
-        let results = destination::deliver(
-            &config,
-            &outcome,
-            large,
-            &to,
-            Some((&self.job, self.ledger.root())),
-        )
-        .await;
-        finished(results)?;
+        let wanted = match said {
+            Some(wanted) => wanted,
+            None => aws::own_destinations(&config, parcel.function_arn())
+                .await
+                .map_err(|error| RunError::Undeliverable(causes(&error)))?
+                .wanted(parcel.succeeded()),
+        };
+        let route = Route::new(wanted, Some(&self.job), parcel.function_arn());
+        Ok((config, parcel, route))
+    }
+
+    async fn strike(&self, mut outcome: Outcome) -> Result<(), RunError> {
         outcome.delivered = Some(Time::now());
         self.ledger.amend(&self.job.id, &outcome).await?;
-        self.ledger.delivered(&self.job.id).await?;
-        Ok(if outcome.facts.blame.is_some() { Code::FunctionFailed } else { Code::Success })
+        Ok(self.ledger.delivered(&self.job.id).await?)
     }
 }
 

@@ -1,14 +1,12 @@
 //! An attempt: whose it is, and what is noted of it.
 
-use std::io;
-
 use ledger::{Access, Attempt, Claim, Job, Ledger, Outcome, Root, State, Time};
 use ledger::{HttpClient, LedgerError};
 
 use crate::aws::{self, task};
 use crate::config::{Claimable, Environment};
 use crate::fetch::client;
-use crate::output;
+use crate::run::deliver::say;
 use crate::run::error::{RunError, machine};
 
 /// What there is to be done.
@@ -113,9 +111,4 @@ impl Held {
             say(&format!("the attempt's end was not noted: {error}"));
         }
     }
-}
-
-/// One line in the log.
-pub(super) fn say(text: &str) {
-    output::line(&mut io::stderr(), &format!("immortal-runner: {text}"));
 }
