@@ -5,6 +5,7 @@ mod carriers;
 mod code;
 mod configured;
 mod presign;
+pub mod role;
 pub mod task;
 
 use std::collections::BTreeMap;
@@ -255,6 +256,7 @@ fn described(
         },
         layers: layers.map(unlocated).collect(),
         image,
+        role: configuration.role().map(str::to_owned),
         runtime,
         arn,
         name,

@@ -291,6 +291,7 @@ fn run(
         code: code.settings()?,
         variables: options.variables.into_iter().map(variable).collect::<Result<_, _>>()?,
         log_format: options.log_format.map(Format::from),
+        credentials: config::whose(environment)?,
     })
 }
 

@@ -4,7 +4,7 @@
 //! Rooms, in the order in which data passes: [`cli`] and [`config`] say what is wanted; [`job`] is
 //! the event; [`function`] is what to run, described by [`aws`] or by arguments; [`fetch`],
 //! [`unpack`], [`layers`] and [`image`] put its code in [`place`]; [`boot`] and [`process`] start its
-//! runtime; [`api`] and [`session`] serve it in the one loop of [`serve`]; [`output`] and [`telemetry`] tell what
+//! runtime, with [`credentials`] of its own where that is wanted; [`api`] and [`session`] serve it in the one loop of [`serve`]; [`output`] and [`telemetry`] tell what
 //! happens meanwhile, [`report`] how it went, [`outcome`] what is recorded of it, and [`destination`] delivers that.
 //! [`run`] leads through them.
 
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod code;
 pub mod config;
+pub mod credentials;
 pub mod destination;
 pub mod fetch;
 pub mod front;

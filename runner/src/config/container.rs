@@ -4,8 +4,8 @@
 use ledger::{Address, Destination, JobId, Redacted, Root};
 
 use super::{
-    ConfigError, Context, Environment, EventSource, Limits, Run, Source, function_name, text,
-    variable,
+    ConfigError, Context, Environment, EventSource, Limits, Run, Source, Whose, function_name,
+    text, variable, whose,
 };
 use crate::function::S3Object;
 
@@ -40,6 +40,8 @@ pub struct Claimable {
     pub region: Option<String>,
     /// Time and memory, and where runtime clients are.
     pub limits: Limits,
+    /// Whose credentials the function gets.
+    pub credentials: Whose,
 }
 
 /// What the container's environment asks for.
@@ -69,6 +71,7 @@ fn claimable(environment: &impl Environment, address: &str) -> Result<Claimable,
         attempt: attempt(environment)?,
         region: text(environment, variable::REGION)?,
         limits: Limits::from_environment(environment)?,
+        credentials: whose(environment)?,
     })
 }
 
@@ -90,7 +93,8 @@ fn run(environment: &impl Environment) -> Result<Run, ConfigError> {
         let event = text(environment, variable::EVENT)?.unwrap_or_else(|| "{}".into());
         let source = Source::Deployed(function_name(variable::FUNCTION, &function)?);
         let run = Run::new(source, event_address(event)?, limits);
-        return Ok(Run { region: text(environment, variable::REGION)?, ..run });
+        let (region, credentials) = (text(environment, variable::REGION)?, whose(environment)?);
+        return Ok(Run { region, credentials, ..run });
     }
     ancestor(environment, limits)
 }
@@ -105,6 +109,7 @@ fn ancestor(environment: &impl Environment, limits: Limits) -> Result<Run, Confi
     let source = Source::Deployed(function_name(variable::HANDLER_NAME, &name)?);
     Ok(Run {
         context: context.map_or_else(|| Ok(Context::default()), |text| read_context(&text))?,
+        credentials: whose(environment)?,
         module: text(environment, variable::HANDLER_PATH)?,
         region: text(environment, variable::REGION)?,
         ..Run::new(source, EventSource::Text(Redacted::new(event)), limits)
@@ -168,18 +173,11 @@ fn read_context(text: &str) -> Result<Context, ConfigError> {
 }
 
 fn refuse_unsupported(environment: &impl Environment) -> Result<(), ConfigError> {
-    let refused = [
-        (
-            variable::QUEUE,
-            "",
-            "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
-        ),
-        (
-            variable::CREDENTIALS,
-            "task",
-            "the task role's credentials are handed on: leave it out or say `task`",
-        ),
-    ];
+    let refused = [(
+        variable::QUEUE,
+        "",
+        "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
+    )];
     for (setting, allowed, remedy) in refused {
         match text(environment, setting)? {
             Some(found) if found != allowed => {

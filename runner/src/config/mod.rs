@@ -108,6 +108,31 @@ pub struct Run {
     pub variables: Vec<(String, Redacted<String>)>,
     /// The log's format, where it is not to be the function's own.
     pub log_format: Option<Format>,
+    /// Whose credentials the function gets.
+    pub credentials: Whose,
+}
+
+/// Whose credentials a function gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Whose {
+    /// Those that we have ourselves.
+    #[default]
+    Task,
+    /// Those of its own role.
+    Function,
+}
+
+/// Whose credentials the function gets, as the environment says.
+pub fn whose(environment: &impl Environment) -> Result<Whose, ConfigError> {
+    match text(environment, variable::CREDENTIALS)?.as_deref() {
+        None | Some("task") => Ok(Whose::Task),
+        Some("function") => Ok(Whose::Function),
+        Some(found) => Err(ConfigError::Invalid {
+            setting: variable::CREDENTIALS.to_owned(),
+            expected: "`task` or `function`",
+            found: found.to_owned(),
+        }),
+    }
 }
 
 impl Run {
@@ -123,6 +148,7 @@ impl Run {
             code: Code::default(),
             variables: Vec::new(),
             log_format: None,
+            credentials: Whose::default(),
         }
     }
 }

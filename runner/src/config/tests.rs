@@ -94,7 +94,10 @@ fn what_is_wrong_is_named_with_its_value() {
             vec![function, ("IMMORTAL_DESTINATIONS", "sqs:x")],
             "IMMORTAL_DESTINATIONS names something else",
         ),
-        (vec![function, ("IMMORTAL_CREDENTIALS", "function")], "IMMORTAL_CREDENTIALS is set to"),
+        (
+            vec![function, ("IMMORTAL_CREDENTIALS", "mine")],
+            "IMMORTAL_CREDENTIALS: expected `task` or `function`",
+        ),
         (
             vec![("AWS_LAMBDA_HANDLER_NAME", "f"), ("AWS_LAMBDA_HANDLER_CONTEXT", "x")],
             "AWS_LAMBDA_HANDLER_CONTEXT: expected a JSON object",

@@ -19,7 +19,8 @@ pub const MAX_DURATION: &str = "IMMORTAL_MAX_DURATION";
 pub const STOP_TIMEOUT: &str = "IMMORTAL_STOP_TIMEOUT";
 /// How long making the function ready may take, default `10m`.
 pub const INIT_TIMEOUT: &str = "IMMORTAL_INIT_TIMEOUT";
-/// Whose credentials the function gets: `task`.
+/// Whose credentials the function gets: those of the `task` (default), or those of the `function`'s own role, which are kept
+/// fresh for as long as it runs.
 pub const CREDENTIALS: &str = "IMMORTAL_CREDENTIALS";
 /// Directory with the language runtime's client (`bootstrap`), default `/var/runtime`.
 pub const RUNTIME_DIR: &str = "IMMORTAL_RUNTIME_DIR";

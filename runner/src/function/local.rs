@@ -25,6 +25,7 @@ pub fn describe(local: &LocalFunction, region: &str) -> Function {
         variables: std::collections::BTreeMap::new(),
         code: package(&local.code),
         image: None,
+        role: None,
         layers: local.layers.iter().map(|path| package(&path.to_string_lossy())).collect(),
         name,
     }

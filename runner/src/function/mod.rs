@@ -41,6 +41,8 @@ pub struct Function {
     pub layers: Vec<Package>,
     /// The container image that it is instead of a package.
     pub image: Option<Image>,
+    /// ARN of its execution role.
+    pub role: Option<String>,
 }
 
 /// A function that is a container image.

@@ -50,7 +50,7 @@ pub(super) async fn run(
     let parcel = Parcel::of(&outcome, large, None)?;
     let route = Route::new(destinations, None, parcel.function_arn());
     let config = aws::config(region).await;
-    deliver(&mut stop, patience, &config, &parcel, route).await?;
+    Box::pin(deliver(&mut stop, patience, &config, &parcel, route)).await?;
     Ok(code)
 }
 

@@ -51,6 +51,11 @@ pub enum RunError {
     /// Its outcome could not be written.
     #[error("the outcome could not be written to standard output")]
     Undelivered(#[source] io::Error),
+    /// A function without a role of its own.
+    #[error(
+        "IMMORTAL_CREDENTIALS is `function`, and the function `{0}` has no role: deploy it, or use `task`"
+    )]
+    NoRole(String),
     /// The ledger cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -123,9 +128,10 @@ impl From<&ImageError> for Code {
 impl From<&RunError> for Code {
     fn from(error: &RunError) -> Self {
         match error {
-            RunError::NoRuntime(_) | RunError::Reference(_) | RunError::Listen { .. } => {
-                Self::Usage
-            }
+            RunError::NoRuntime(_)
+            | RunError::NoRole(_)
+            | RunError::Reference(_)
+            | RunError::Listen { .. } => Self::Usage,
             RunError::Image(error) => error.into(),
             RunError::Ledger(error) if error.is_content() => Self::Refused,
             RunError::Unrecorded(_) | RunError::NoTime(_) | RunError::Undeliverable(_) => {

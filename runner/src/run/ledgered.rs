@@ -138,9 +138,9 @@ impl Desk<'_> {
             Some(_) => Code::FunctionFailed,
             None => Code::Success,
         };
-        let packed = within(stop, timeout, Box::pin(self.packed(&outcome))).await;
+        let packed = Box::pin(within(stop, timeout, self.packed(&outcome))).await;
         let (config, parcel, route) = packed.ok_or(RunError::NoTime("deliver the outcome"))??;
-        deliver::deliver(stop, timeout, &config, &parcel, route).await?;
+        Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await?;
         let struck = within(stop, timeout, self.strike(outcome)).await;
         struck.ok_or(RunError::NoTime("record that the outcome was delivered"))??;
         Ok(code)

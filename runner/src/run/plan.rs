@@ -91,10 +91,14 @@ fn plan(
 fn platform(prepared: &Prepared, environment: &impl Environment, api: String) -> Platform {
     let found =
         |name: &&str| Some(((*name).to_owned(), environment.get(name)?.into_string().ok()?.into()));
+    let credentials = match &prepared.credentials {
+        Some(own) => own.variables(),
+        None => variable::HANDED_ON.iter().filter_map(found).collect(),
+    };
     Platform {
         api,
         log_stream: log_stream(&prepared.function.version),
-        credentials: variable::HANDED_ON.iter().filter_map(found).collect(),
+        credentials,
         metadata_token: uuid::Uuid::new_v4().to_string().into(),
     }
 }

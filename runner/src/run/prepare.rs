@@ -11,7 +11,8 @@ use super::error::{RunError, machine};
 use super::install::{Job, install};
 use crate::aws;
 use crate::boot::{self, Layout};
-use crate::config::{Code, Environment, Run, Source};
+use crate::config::{Code, Environment, Run, Source, Whose};
+use crate::credentials::{Endpoint, Keeper};
 use crate::fetch::Renewal;
 use crate::function::name::FunctionName;
 use crate::function::runtime::{self, Family};
@@ -25,6 +26,8 @@ pub(super) struct Prepared {
     pub(super) place: Place,
     /// Lambda's limits of sizes hold.
     pub(super) strict: bool,
+    /// Where the function finds credentials of its own.
+    pub(super) credentials: Option<Endpoint>,
 }
 
 /// What is to be started.
@@ -42,7 +45,7 @@ pub(super) async fn prepare(
     run: Run,
     environment: &impl Environment,
 ) -> Result<Prepared, RunError> {
-    let strict = run.limits.strict;
+    let (strict, whose, region) = (run.limits.strict, run.credentials, run.region.clone());
     let command = match &run.source {
         Source::Command(command) => Some(command.clone()),
         Source::Deployed(_) | Source::Local(_) => None,
@@ -70,7 +73,20 @@ pub(super) async fn prepare(
         let task = put(&function, &place, &run.code, origin).await?;
         Boot::Runtime { family, layout: Layout { task, opt: place.opt(), runtime } }
     };
-    Ok(Prepared { function, boot, place, strict })
+    let credentials = match whose {
+        Whose::Task => None,
+        Whose::Function => Some(own(&function, region).await?),
+    };
+    Ok(Prepared { function, boot, place, strict, credentials })
+}
+
+/// Credentials of the function's own role.
+async fn own(function: &Function, region: Option<String>) -> Result<Endpoint, RunError> {
+    let role = function.role.as_deref().ok_or_else(|| RunError::NoRole(function.name.clone()))?;
+    let config = aws::config(region.or_else(|| Some(function.region.clone()))).await;
+    let (held, obtain) = aws::role::assume(&config, role, &function.name).await?;
+    let opened = Endpoint::open(Keeper::new(held, obtain)).await;
+    opened.map_err(machine("serving the function's credentials"))
 }
 
 /// Where a function was found, so that it can be asked for again.

@@ -14,7 +14,12 @@ pub(super) async fn of(job: &Job, ledger: &Ledger, asked: &Claimable) -> Result<
     let name = config::function_name(variable::JOB, &job.function)?;
     let event = EventSource::Recorded(ledger.event(job).await?);
     let run = Run::new(Source::Deployed(name), event, limits(job, &asked.limits));
-    Ok(Run { context: context(job), region: asked.region.clone(), ..run })
+    Ok(Run {
+        context: context(job),
+        region: asked.region.clone(),
+        credentials: asked.credentials,
+        ..run
+    })
 }
 
 fn limits(job: &Job, limits: &Limits) -> Limits {
