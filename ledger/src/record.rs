@@ -61,6 +61,9 @@ impl ResponseContext {
     }
 }
 
+/// A response as a JSON value.
+pub type Response = Redacted<Box<RawValue>>;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Head<'a> {
@@ -110,9 +113,7 @@ struct WrittenRequest {
 
 impl InvocationRecord {
     /// A record that was written before, and its response where that is in it. Payloads keep their bytes.
-    pub fn read(
-        record: &RawValue,
-    ) -> Result<(Self, Option<Redacted<Box<RawValue>>>), DocumentError> {
+    pub fn read(record: &RawValue) -> Result<(Self, Option<Response>), DocumentError> {
         let written: Written<'_> =
             serde_json::from_str(record.get()).map_err(|error| malformed(&error))?;
         let (context, request) = (written.request_context, written.request_payload.get());

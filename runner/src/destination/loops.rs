@@ -7,7 +7,7 @@ use super::queue::Queue;
 use crate::function::name::FunctionName;
 
 /// Why an outcome of this function is not sent to this destination; nothing if it may be.
-pub fn refusal(
+pub(super) fn refusal(
     destination: &Destination,
     origin_queue_arn: Option<&str>,
     function_arn: &str,
