@@ -16,6 +16,7 @@ pub struct Attempt {
     /// Counted from 1.
     pub number: u32,
     /// Its owner.
+    #[serde(default = "Writer::unknown")]
     pub writer: Writer,
     /// How far it is.
     pub state: State,

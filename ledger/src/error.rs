@@ -22,7 +22,7 @@ pub enum LedgerError {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// An object is there, and is not what it should be.
-    #[error("{address} cannot be used: {source}")]
+    #[error("{address} cannot be used")]
     Record {
         /// The object.
         address: String,
@@ -70,7 +70,7 @@ pub enum LedgerError {
         problem: String,
     },
     /// What was to be stored could not be read.
-    #[error("the response for {address} could not be read: {source}")]
+    #[error("the response for {address} could not be read")]
     Source {
         /// Where it was to go.
         address: String,

@@ -27,6 +27,7 @@ pub struct Job {
     /// The job's name.
     pub id: JobId,
     /// Who recorded it.
+    #[serde(default = "Writer::unknown")]
     pub writer: Writer,
     /// ARN or name, with an optional qualifier.
     pub function: String,

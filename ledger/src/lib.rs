@@ -39,7 +39,9 @@ pub use layout::Layout;
 /// The HTTP client that S3 is spoken to with: `HttpClient::new(reqwest_client)`.
 pub use object_store::client::HttpClient;
 pub use outcome::{Blame, Facts, Outcome, Record, Stored};
-pub use record::{Condition, InvocationRecord, RESPONSE, ResponseContext, payload, qualified};
+pub use record::{
+    Condition, InvocationRecord, RESPONSE, Response, ResponseContext, payload, qualified,
+};
 pub use redacted::Redacted;
 pub use store::{
     Access, Active, Bucket, Claim, Created, Decision, Ledger, Object, PART, Patience, Pieces,

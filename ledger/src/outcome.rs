@@ -18,6 +18,7 @@ pub struct Outcome {
     /// Version of the record.
     pub version: Version,
     /// Who decided it.
+    #[serde(default = "Writer::unknown")]
     pub writer: Writer,
     /// Which attempt decided it: the last one where the job was given up.
     pub attempt: u32,

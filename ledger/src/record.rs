@@ -9,7 +9,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::document::{DocumentError, malformed};
-use crate::outcome::Record;
 use crate::redacted::Redacted;
 use crate::time::Time;
 
@@ -62,6 +61,9 @@ impl ResponseContext {
     }
 }
 
+/// A response as a JSON value.
+pub type Response = Redacted<Box<RawValue>>;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Head<'a> {
@@ -111,7 +113,7 @@ struct WrittenRequest {
 
 impl InvocationRecord {
     /// A record that was written before, and its response where that is in it. Payloads keep their bytes.
-    pub fn read(record: &RawValue) -> Result<(Self, Option<Record>), DocumentError> {
+    pub fn read(record: &RawValue) -> Result<(Self, Option<Response>), DocumentError> {
         let written: Written<'_> =
             serde_json::from_str(record.get()).map_err(|error| malformed(&error))?;
         let (context, request) = (written.request_context, written.request_payload.get());

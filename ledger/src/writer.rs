@@ -14,6 +14,11 @@ impl Writer {
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string())
     }
+
+    /// Whoever wrote a record without saying who: a person, or another program.
+    pub(crate) fn unknown() -> Self {
+        Self(String::new())
+    }
 }
 
 impl From<&str> for Writer {

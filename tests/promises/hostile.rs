@@ -1,7 +1,6 @@
 //! Functions that do their worst: the supervisor stays small, and the run ends with the right outcome.
 
 use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, confined};
-use serde_json::Value;
 
 /// What the supervisor may use, KiB (PID 1 stays below 24 MiB whatever a function does).
 const MOST: u64 = 24 << 10;
@@ -114,7 +113,7 @@ fn a_runtime_that_never_asks_for_an_event() {
 /// Forks until there is no more, in a container that allows 200.
 #[test]
 fn a_fork_bomb_ends_with_the_run() {
-    let handler = r#"
+    let handler = r"
     children = 0
     try:
         while True:
@@ -124,7 +123,7 @@ fn a_fork_bomb_ends_with_the_run() {
             children += 1
     except OSError as error:
         return [children, error.errno]
-"#;
+";
     let run = contained(handler, &["--pids-limit", "200"]);
     let answer = run.ends_with(0).json();
     assert_eq!(answer[1], 11, "EAGAIN");
@@ -220,7 +219,7 @@ fn the_supervisor_is_out_of_reach() {
         .as_object()
         .unwrap()
         .iter()
-        .filter(|(_, how)| **how == Value::from("allowed"))
+        .filter(|(_, how)| how.as_str() == Some("allowed"))
         .collect();
     assert!(allowed.is_empty() && seen.as_object().unwrap().len() == 16, "{seen}");
 }

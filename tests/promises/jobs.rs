@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Child;
 
-use e2e::{ControlPlane, Deployed, Run, Sandbox, python};
+use e2e::{ControlPlane, Deployed, Moto, Package, Run, Sandbox, confined, fixture, python};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -16,6 +16,7 @@ struct Desk {
     root: TempDir,
     plane: ControlPlane,
     variables: Vec<(&'static str, String)>,
+    destinations: String,
 }
 
 fn desk(handler: &str, event: &str) -> Desk {
@@ -27,14 +28,18 @@ fn with(function: Deployed, event: &str) -> Desk {
         root: TempDir::new().unwrap(),
         plane: ControlPlane::with(function),
         variables: Vec::new(),
+        destinations: "stdout".to_owned(),
     };
-    let origin = json!({ "kind": "direct", "approximateInvokeCount": 3 });
-    let job = format!(
-        r#"{{"version":1,"id":"j-1","function":"resize","event":{event},"context":{{"requestId":"r-1"}},"origin":{origin},"created":"2026-10-09T16:43:26.568Z"}}"#
-    );
     desk.write("active/j-1", "");
-    desk.write("jobs/j-1/job.json", &job);
+    desk.write("jobs/j-1/job.json", &job(event));
     desk
+}
+
+fn job(event: &str) -> String {
+    let origin = json!({ "kind": "direct", "approximateInvokeCount": 3 });
+    format!(
+        r#"{{"version":1,"id":"j-1","function":"resize","event":{event},"context":{{"requestId":"r-1"}},"origin":{origin},"created":"2026-10-09T16:43:26.568Z"}}"#
+    )
 }
 
 impl Desk {
@@ -69,7 +74,7 @@ impl Desk {
             .variable("IMMORTAL_RUNTIME_DIR", &runtimes)
             .variable("IMMORTAL_JOB", &address)
             .variable("IMMORTAL_ATTEMPT", &attempt.to_string())
-            .variable("IMMORTAL_DESTINATIONS", "stdout");
+            .variable("IMMORTAL_DESTINATIONS", &self.destinations);
         let own = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
         let all = self.plane.variables().into_iter().chain(own);
         all.fold(sandbox, |sandbox, (name, value)| sandbox.variable(name, value))
@@ -269,6 +274,81 @@ fn a_decided_outcome_is_delivered_by_the_next_attempt() {
     desk.run(2).ends_with(0).prints(&record);
     assert!(!desk.has("active/j-1"));
     assert_eq!(desk.plane.requests().len(), requests, "the function was not run again");
+}
+
+/// A quarter of a gigabyte passes through, and none of it stays.
+#[test]
+fn a_very_large_answer_is_never_held_in_memory() {
+    const MEGABYTES: u64 = 256;
+    let package = Package::default().executable("bootstrap", fixture("provided/probe.py"));
+    let function = Deployed::new(&package, "provided.al2023", "h");
+    let mut desk = with(function, &format!(r#"{{"megabytes":{MEGABYTES}}}"#));
+    desk.destinations = String::new();
+    let (_alive, mut child) = desk.start(1);
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let now = status
+            .split("VmHWM:")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        peak = now.unwrap_or(0).max(peak);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    finish(child).0.ends_with(0);
+    assert_eq!(std::fs::metadata(desk.path("jobs/j-1/response")).unwrap().len(), MEGABYTES << 20);
+    assert!((1..40 << 10).contains(&peak), "the supervisor's memory peaked at {peak} KiB");
+}
+
+/// The same in a container, whose ledger is a volume.
+#[test]
+fn a_job_runs_in_its_image() {
+    let desk = desk("app.fail", "{}");
+    let volume = format!("{}:/ledger", desk.root.path().display());
+    let mut variables = desk.plane.variables();
+    variables.extend([
+        ("IMMORTAL_JOB", "file:///ledger/jobs/j-1"),
+        ("IMMORTAL_ATTEMPT", "1"),
+        ("IMMORTAL_DESTINATIONS", "stdout"),
+    ]);
+    let run = confined(&["--volume", &volume], "immortal/python", &variables);
+    assert_eq!(run.ends_with(1).json()["responsePayload"]["errorMessage"], "boom");
+    assert_eq!(desk.read("jobs/j-1/attempts/1.json")["state"], "ended");
+    let again = confined(&["--volume", &volume], "immortal/python", &variables);
+    again.ends_with(0).prints("").says("nothing was to be done");
+    assert!(!desk.has("active/j-1"));
+}
+
+/// The same in S3.
+#[test]
+fn a_job_may_be_in_a_bucket() {
+    let (moto, plane) =
+        (Moto::start(), ControlPlane::with(Deployed::new(&python(), "python3.11", "app.echo")));
+    moto.bucket("jobs-of-mine");
+    let event = format!("\"{}\"", "x".repeat(300 << 10));
+    moto.put("jobs-of-mine/p/active/j-1", b"");
+    moto.put("jobs-of-mine/p/jobs/j-1/job.json", job(&event).as_bytes());
+    let runtimes = e2e::root().join(".runtimes").display().to_string();
+    let sandbox = Sandbox::new(&[])
+        .variable("IMMORTAL_RUNTIME_DIR", &runtimes)
+        .variable("IMMORTAL_JOB", "s3://jobs-of-mine/p/jobs/j-1")
+        .variable("IMMORTAL_ATTEMPT", "1")
+        .variable("IMMORTAL_DESTINATIONS", "s3://jobs-of-mine/done");
+    let all = moto.variables().into_iter().chain(plane.variables());
+    let sandbox = all.fold(sandbox, |sandbox, (name, value)| sandbox.variable(name, value));
+    sandbox.run().ends_with(0).prints("");
+    let read = |name: &str| moto.get(&format!("jobs-of-mine/p/{name}"));
+    let outcome: Value = serde_json::from_slice(&read("jobs/j-1/outcome.json").unwrap()).unwrap();
+    assert_eq!(outcome["response"]["bytes"], event.len());
+    assert!(read("jobs/j-1/response").unwrap() == event.as_bytes(), "another response");
+    assert!(read("active/j-1").is_none());
+    let listed = String::from_utf8(moto.get("jobs-of-mine?prefix=done").unwrap()).unwrap();
+    let key = listed.split_once("<Key>").unwrap().1.split_once("</Key>").unwrap().0;
+    assert!(key.starts_with("done/aws/lambda/async/resize/"), "{key}");
+    let record: Value =
+        serde_json::from_slice(&moto.get(&format!("jobs-of-mine/{key}")).unwrap()).unwrap();
+    assert!(record["responsePayload"] == record["requestPayload"], "another response");
 }
 
 /// Nothing that a job holds reaches a log.

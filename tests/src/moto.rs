@@ -62,17 +62,36 @@ impl Moto {
 
     /// Makes a bucket.
     pub fn bucket(&self, name: &str) {
+        self.put(name, b"");
+    }
+
+    /// Writes an object: `bucket/key`.
+    pub fn put(&self, path: &str, body: &[u8]) {
+        let (status, _) = self.ask("PUT", path, body);
+        assert_eq!(status, 200, "{path}");
+    }
+
+    /// An object, if there is one.
+    pub fn get(&self, path: &str) -> Option<Vec<u8>> {
+        let (status, body) = self.ask("GET", path, b"");
+        (status == 200).then_some(body)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let request = format!(
-            "PUT /{name} HTTP/1.1\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 \
-             Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request\r\nContent-Length: 0\r\n\
+        let head = format!(
+            "{method} /{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 \
+             Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request\r\nContent-Length: {}\r\n\
              Connection: close\r\n\r\n",
-            self.address
+            self.address,
+            body.len()
         );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        (head[9..12].parse().unwrap(), answer.split_off(end + 4))
     }
 }
 

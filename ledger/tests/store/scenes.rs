@@ -145,6 +145,6 @@ pub(crate) async fn a_response_that_breaks_off_is_not_stored(ledger: &Ledger) {
     let broken = pieces(&Bytes::from(vec![1; PART + 9]))
         .chain(futures_util::stream::iter([Err(std::io::Error::other("cut off"))]));
     let error = ledger.spool(&id("broken"), 1, broken).await.unwrap_err();
-    assert!(error.to_string().ends_with("could not be read: cut off"), "{error}");
+    assert!(error.to_string().ends_with("could not be read"), "{error}");
     ledger.discard(&id("broken"), 1).await.unwrap();
 }
