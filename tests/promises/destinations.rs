@@ -443,3 +443,61 @@ fn a_stop_leaves_what_is_not_delivered_to_the_next() {
         assert!(scene.is_unfinished() && scene.record().is_object());
     }
 }
+
+fn batch() -> Value {
+    let record = |id: &str| {
+        json!({
+            "messageId": id, "body": "x", "eventSource": "aws:sqs", "eventSourceARN": queue_arn("orders"),
+        })
+    };
+    json!({ "Records": [record("a"), record("b")] })
+}
+
+fn reporting(handler: &str) -> Deployed {
+    Deployed::new(&python(), "python3.11", handler).reporting(&queue_arn("orders"))
+}
+
+#[test]
+fn a_batch_fails_in_part_where_the_function_says_so() {
+    let mut event = batch();
+    event["batchItemFailures"] = json!([{ "itemIdentifier": "b" }]);
+    let scene_ = of(reporting("app.echo"), &event).to(&["stdout"]);
+    let record = scene_.run(1).ends_with(1).says("1 of 2 items of the batch from").json();
+    assert_eq!(record["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(record["responseContext"].get("functionError"), None);
+    let facts = &scene_.read("jobs/j-1/outcome.json")["facts"];
+    assert_eq!((&facts["failedItems"], &facts["blame"]), (&json!(["b"]), &json!("Function")));
+    let other = of(Deployed::new(&python(), "python3.11", "app.echo"), &event).to(&[]);
+    other.run(1).ends_with(0);
+    assert_eq!(other.read("jobs/j-1/outcome.json")["facts"].get("failedItems"), None);
+}
+
+#[test]
+fn a_batch_fails_as_a_whole_where_its_answer_names_none_of_it() {
+    let mut event = batch();
+    event["batchItemFailures"] = json!([{ "itemIdentifier": "" }]);
+    let scene = of(reporting("app.echo"), &event).to(&[]);
+    scene.run(1).ends_with(1).says("2 of 2 items of the batch").says("an empty `itemIdentifier`");
+    assert_eq!(scene.read("jobs/j-1/outcome.json")["facts"]["failedItems"], json!(["a", "b"]));
+    let good = of(reporting("app.echo"), &batch()).to(&[]);
+    good.run(1).ends_with(0);
+    let asked = good.plane.requests();
+    assert!(!asked.iter().any(|path| path.contains("event-source-mappings")), "{asked:?}");
+}
+
+#[test]
+fn a_workflow_hears_heartbeats_while_its_job_runs() {
+    for answer in [Answer::Done, Answer::Error(400, "TaskTimedOut")] {
+        let is_gone = !matches!(answer, Answer::Done);
+        let states = Scripted::new("SendTaskHeartbeat", [answer]);
+        let scene = scene("app.sleep", &json!({ "seconds": 1 }))
+            .to(&[])
+            .with("taskToken", json!("canary-token"))
+            .variable("AWS_ENDPOINT_URL_SFN", states.url());
+        let run = scene.run(1);
+        run.ends_with(0).never_says("canary-token");
+        assert_eq!(run.stderr.contains("hears no heartbeats any more"), is_gone, "{}", run.stderr);
+        assert_eq!(states.calls("SendTaskHeartbeat"), [json!({ "taskToken": "canary-token" })]);
+        assert_eq!(states.calls("SendTaskSuccess").len(), 1);
+    }
+}
