@@ -122,6 +122,11 @@ impl ControlPlane {
         ]
     }
 
+    /// `host:port`
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
     /// The request lines so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
