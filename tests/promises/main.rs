@@ -10,6 +10,7 @@ mod clients;
 mod container;
 mod control_plane;
 mod credentials;
+mod destinations;
 mod environment;
 mod example;
 mod fetch;

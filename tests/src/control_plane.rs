@@ -1,7 +1,7 @@
 //! A scripted Lambda API on a real socket: GetFunction, GetLayerVersionByArn, and the URLs they give.
 //! It answers as AWS does, or with the fault that a test asks for.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -24,6 +24,8 @@ pub struct Deployed {
     layers: Vec<Vec<u8>>,
     code_status: u16,
     changing: bool,
+    invoke_config: (u16, Value),
+    mappings: Value,
 }
 
 impl Deployed {
@@ -37,7 +39,10 @@ impl Deployed {
             "State": "Active", "LastUpdateStatus": "Successful",
         });
         let code = json!({ "RepositoryType": "S3", "Location": "HOST/code?X-Amz-Signature=canary-signature" });
-        Self { configuration, code, zip, layers: Vec::new(), code_status: 200, changing: false }
+        let invoke_config = (404, json!({ "Type": "User", "Message": "The function has none" }));
+        let (layers, mappings) = (Vec::new(), json!([]));
+        let (code_status, changing) = (200, false);
+        Self { configuration, code, zip, layers, code_status, changing, invoke_config, mappings }
     }
 
     /// With a layer on top of those it has.
@@ -54,6 +59,33 @@ impl Deployed {
     #[must_use]
     pub fn with(mut self, key: &str, value: Value) -> Self {
         self.configuration[key] = value;
+        self
+    }
+
+    /// With destinations of its own, by ARN: for answers, for failures.
+    #[must_use]
+    pub fn destinations(mut self, success: &str, failure: &str) -> Self {
+        let config = json!({
+            "OnSuccess": { "Destination": success }, "OnFailure": { "Destination": failure },
+        });
+        self.invoke_config = (200, json!({ "DestinationConfig": config }));
+        self
+    }
+
+    /// With destinations that nobody may read.
+    #[must_use]
+    pub fn secret_destinations(mut self) -> Self {
+        self.invoke_config = (403, json!({ "Message": "not authorized" }));
+        self
+    }
+
+    /// Fed by a queue or stream, and said to report the items that failed.
+    #[must_use]
+    pub fn reporting(mut self, source: &str) -> Self {
+        self.mappings = json!([{
+            "UUID": "m", "EventSourceArn": source, "FunctionArn": arn("resize"),
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        }]);
         self
     }
 
@@ -94,6 +126,7 @@ fn digest(bytes: &[u8]) -> String {
 pub struct ControlPlane {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
+    invocations: Arc<Mutex<Vec<Value>>>,
 }
 
 impl ControlPlane {
@@ -102,14 +135,17 @@ impl ControlPlane {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
+        let invocations = Arc::new(Mutex::new(Vec::new()));
         let (log, host) = (Arc::clone(&requests), url.clone());
+        let invoked = Arc::clone(&invocations);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (function, log, host) = (function.clone(), Arc::clone(&log), host.clone());
-                std::thread::spawn(move || serve(&stream, &function, &host, &log));
+                let invoked = Arc::clone(&invoked);
+                std::thread::spawn(move || serve(&stream, &function, &host, &log, &invoked));
             }
         });
-        Self { url, requests }
+        Self { url, requests, invocations }
     }
 
     /// What the runner needs to find it.
@@ -127,20 +163,31 @@ impl ControlPlane {
         self.url.trim_start_matches("http://")
     }
 
+    /// What functions were invoked with so far.
+    pub fn invocations(&self) -> Vec<Value> {
+        self.invocations.lock().unwrap().clone()
+    }
+
     /// The request lines so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
 
-fn serve(stream: &TcpStream, function: &Deployed, host: &str, log: &Mutex<Vec<String>>) {
+fn serve(
+    stream: &TcpStream,
+    function: &Deployed,
+    host: &str,
+    log: &Mutex<Vec<String>>,
+    invoked: &Mutex<Vec<Value>>,
+) {
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).unwrap_or(0) == 0 {
             return;
         }
-        let (mut header, mut range) = (String::from("x"), None);
+        let (mut header, mut range, mut length) = (String::from("x"), None, 0);
         while header != "\r\n" {
             header.clear();
             if reader.read_line(&mut header).unwrap_or(0) == 0 {
@@ -148,9 +195,17 @@ fn serve(stream: &TcpStream, function: &Deployed, host: &str, log: &Mutex<Vec<St
             }
             let value = header.to_ascii_lowercase();
             range = value.strip_prefix("range: bytes=").map(str::to_owned).or(range);
+            length = value
+                .strip_prefix("content-length: ")
+                .map_or(length, |length| length.trim().parse().unwrap());
         }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
         let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
         log.lock().unwrap().push(path.clone());
+        if path.contains("/invocations") {
+            invoked.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        }
         let (status, body) = answer(&path, function, host);
         let (head, body) = respond(status, body, range.as_deref());
         let mut stream = stream;
@@ -178,7 +233,11 @@ fn respond(status: u16, body: Vec<u8>, range: Option<&str>) -> (String, Vec<u8>)
         );
         return (head, body[range].to_vec());
     }
-    let error = if status < 400 { "" } else { "x-amzn-ErrorType: ResourceNotFoundException\r\n" };
+    let error = match status {
+        ..400 => "",
+        403 => "x-amzn-ErrorType: AccessDeniedException\r\n",
+        _ => "x-amzn-ErrorType: ResourceNotFoundException\r\n",
+    };
     (format!("HTTP/1.1 {status} Status\r\n{error}Content-Length: {total}\r\n\r\n"), body)
 }
 
@@ -203,6 +262,16 @@ fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
         return json(
             json!({ "Content": content, "LayerVersionArn": layer_arn(version), "Version": version }),
         );
+    }
+    if route.ends_with("/event-invoke-config") {
+        let (status, config) = &function.invoke_config;
+        return (*status, config.to_string().into_bytes());
+    }
+    if route == "/2015-03-31/event-source-mappings" {
+        return json(json!({ "EventSourceMappings": function.mappings }));
+    }
+    if route.ends_with("/invocations") {
+        return (202, Vec::new());
     }
     if route.starts_with("/2015-03-31/functions/") && route.contains("resize") {
         let mut configuration = function.configuration.clone();

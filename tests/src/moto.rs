@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// An account that is empty at first, for as long as this lives.
 #[derive(Debug)]
 pub struct Moto {
@@ -41,6 +43,21 @@ impl Moto {
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "canary-secret-key"),
         ]
+    }
+
+    /// Runs a script against it, by AWS's own SDK: `client(service)` makes a client, and what `result` is in the
+    /// end is returned. `json` and `base64` are imported.
+    #[track_caller]
+    pub fn script(&self, script: &str) -> Value {
+        let prologue = "import base64, boto3, json\nresult = None\nclient = boto3.client\n";
+        let epilogue = "\nprint(json.dumps(result))";
+        let mut command = Command::new(crate::root().join(".venv/bin/python"));
+        command.args(["-c", &format!("{prologue}{script}{epilogue}")]);
+        command.envs(self.variables()).env("AWS_DEFAULT_REGION", "eu-west-1");
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Makes a bucket.

@@ -177,10 +177,11 @@ impl<C: Carrier> Courier<'_, C> {
             };
             match fault.meaning {
                 Meaning::Gone => return Fate::Gone { reason: fault.said },
-                Meaning::Final => return Fate::Undeliverable { reason: fault.said },
                 // A carrier whose limit was not raised everywhere yet.
                 Meaning::TooLarge if largest.is_none() => largest = Some(room::ALWAYS),
-                Meaning::TooLarge => return Fate::Undeliverable { reason: fault.said },
+                Meaning::TooLarge | Meaning::Final => {
+                    return Fate::Undeliverable { reason: fault.said };
+                }
                 Meaning::Passing => tokio::select! {
                     () = until.passed() => return self.given_up(&fault.said),
                     () = tokio::time::sleep(self.pause()) => {}
@@ -225,3 +226,6 @@ impl<C: Carrier> Courier<'_, C> {
         Fate::Undeliverable { reason: format!("{said}; given up after {tries}: the time was up") }
     }
 }
+
+#[cfg(test)]
+mod tests;

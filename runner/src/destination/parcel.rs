@@ -2,8 +2,11 @@
 //! they are small, and where the ledger keeps them, so that a record which is too large for its carrier
 //! can name the place instead. Pure: a large response is read by `stream`.
 
+use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use ledger::{
     Condition, DocumentError, InvocationRecord, Job, JobId, Layout, Outcome, Redacted, Root, Stored,
 };
@@ -12,6 +15,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::room;
 use super::source::Large;
 
 /// An outcome on its way.
@@ -106,6 +110,22 @@ impl Parcel {
         Ok(Self { job, token, record, request, response })
     }
 
+    /// The same, its response at hand where it is one that most carriers have room for.
+    pub async fn at_hand(self) -> io::Result<Self> {
+        let Response::Large { at: Some(at), source } = &self.response else { return Ok(self) };
+        let mut object = source.open().await?;
+        if object.bytes > room::LARGE as u64 {
+            return Ok(self);
+        }
+        let mut bytes = Vec::with_capacity(room::LARGE);
+        while let Some(piece) = object.pieces.try_next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        let text = Redacted::new(ledger::payload(&bytes).into_owned());
+        let response = Response::Small(text, Some(at.clone()));
+        Ok(Self { response, ..self })
+    }
+
     /// The ARN that was invoked, with its qualifier.
     pub fn function_arn(&self) -> &str {
         &self.record.function_arn
@@ -140,7 +160,10 @@ impl Reference {
 
     /// A value in a record of the ledger.
     fn part(ledger: String, pointer: &'static str, value: &[u8]) -> Self {
-        let sha256 = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = Sha256::digest(value).iter().fold(String::new(), |mut text, byte| {
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        });
         Self { ledger, pointer: Some(pointer), bytes: value.len() as u64, sha256 }
     }
 

@@ -156,9 +156,10 @@ fn event(
     region: Option<String>,
     largest: usize,
 ) -> Result<Event, String> {
-    let detail_type = match parcel.succeeded() {
-        true => "Lambda Function Invocation Result - Success",
-        false => "Lambda Function Invocation Result - Failure",
+    let detail_type = if parcel.succeeded() {
+        "Lambda Function Invocation Result - Success"
+    } else {
+        "Lambda Function Invocation Result - Failure"
     };
     let function = &parcel.record.function_arn;
     let resources = vec![bus_arn(bus, function), function.clone()];
@@ -191,8 +192,9 @@ fn task(parcel: &Parcel) -> Result<Request, String> {
     })
 }
 
+/// The suffix is a part of the name (SQS developer guide, "FIFO queue names").
 fn is_fifo(name: &str) -> bool {
-    name.ends_with(".fifo")
+    name.strip_suffix(".fifo").is_some()
 }
 
 /// The region that a destination's name says: AWS answers for a queue or topic in its own region only.

@@ -43,7 +43,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_may_be_brought_forward() {
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         let (sender, until) = Until::movable(Instant::now() + hour);
         let waiting = tokio::spawn(async move { until.passed().await });
         sender.send(Instant::now()).unwrap();

@@ -28,7 +28,7 @@ use crate::signals::{Signals, Stop};
 /// The program ends so long before it would be killed.
 const MARGIN: Duration = Duration::from_millis(500);
 /// How long an outcome is tried to be delivered, if nobody tells us to stop: then it is somebody else's turn.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Runs a job without a ledger. Without destinations its payload is printed.
 pub(super) async fn run(

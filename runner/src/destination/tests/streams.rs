@@ -1,0 +1,46 @@
+//! Records without a limit.
+
+use futures_util::TryStreamExt as _;
+use ledger::Pieces;
+
+use super::*;
+use crate::destination::stream::{line, whole};
+
+async fn text(pieces: io::Result<Pieces>) -> String {
+    let pieces: Vec<Bytes> = pieces.unwrap().try_collect().await.unwrap();
+    String::from_utf8(pieces.concat()).unwrap()
+}
+
+fn expected(response: &[u8]) -> String {
+    record("1", Condition::Success).whole(response).expose().get().to_owned()
+}
+
+#[tokio::test]
+async fn a_large_response_is_what_a_small_one_would_be() {
+    let table: [&[&[u8]]; 7] = [
+        &[b"{\"a\":", b" [1.0, ", b"\"\xc3", b"\xa9\"]}"],
+        &[b"plain \"te", b"xt\"\n\\"],
+        &[b"{\"cut"],
+        &[b"\xff\xc3", b"\xa9\xf0\x9f"],
+        &[b"null", b"!"],
+        &[b"\0\x1f"],
+        &[b"\"", b"\""],
+    ];
+    for bits in table {
+        assert_eq!(
+            text(whole(&unkept("1", bits)).await).await,
+            expected(&bits.concat()),
+            "{bits:?}"
+        );
+    }
+    assert_eq!(text(whole(&answered("1", "2")).await).await, expected(b"2"));
+}
+
+#[tokio::test]
+async fn a_line_has_one_break() {
+    let response: &[&[u8]] = &[b"{\r\n \"a\":\n", b"\"\\n\"}"];
+    let found = text(line(&unkept("{\n}", response)).await).await;
+    assert_eq!(found.matches(['\n', '\r']).count(), 1);
+    let value: serde_json::Value = serde_json::from_str(found.trim_end()).unwrap();
+    assert_eq!(value["responsePayload"]["a"], "\n");
+}
