@@ -261,7 +261,7 @@ fn a_record_that_is_delivered_twice_is_one_object() {
 fn a_job_without_a_ledger_is_delivered_too() {
     let moto = Moto::start();
     moto.bucket("records");
-    moto.script("client('sqs').create_queue(QueueName='done')");
+    moto.script("for name in ['done', 'more']: client('sqs').create_queue(QueueName=name)");
     let runtimes = e2e::root().join(".runtimes").display().to_string();
     let run = |to: &str, event: &str| {
         let plane = ControlPlane::with(Deployed::new(&python(), "python3.11", "app.echo"));
@@ -279,6 +279,10 @@ fn a_job_without_a_ledger_is_delivered_too() {
     run(&format!("{}, s3://records", queue_arn("done")), "{\"n\": 1.0}").ends_with(0).prints("");
     let [message] = &messages(&moto, "done")[..] else { panic!("not one message") };
     assert_eq!(body(message)["responsePayload"], json!({ "n": 1.0 }));
+    let medium = json!("x".repeat(400 << 10)).to_string();
+    run(&queue_arn("more"), &medium).ends_with(0);
+    let [message] = &messages(&moto, "more")[..] else { panic!("not one message") };
+    assert!(body(message)["responsePayload"].to_string() == medium, "another payload");
     let large = json!("x".repeat(3 << 20)).to_string();
     run("s3://records", &large).ends_with(0);
     let lengths: BTreeSet<_> = objects(&moto, "records")

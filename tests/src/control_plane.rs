@@ -158,6 +158,11 @@ impl ControlPlane {
         ]
     }
 
+    /// `host:port`
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
     /// What functions were invoked with so far.
     pub fn invocations(&self) -> Vec<Value> {
         self.invocations.lock().unwrap().clone()

@@ -3,8 +3,10 @@
 //! can name the place instead. Pure: a large response is read by `stream`.
 
 use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use ledger::{
     Condition, DocumentError, InvocationRecord, Job, JobId, Layout, Outcome, Redacted, Root, Stored,
 };
@@ -13,6 +15,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::room;
 use super::source::Large;
 
 /// An outcome on its way.
@@ -105,6 +108,22 @@ impl Parcel {
         let request = kept.map(|(job, root)| Reference::event(root, job, record.request.expose()));
         let token = kept.and_then(|(job, _)| job.task_token.clone());
         Ok(Self { job, token, record, request, response })
+    }
+
+    /// The same, its response at hand where it is one that most carriers have room for.
+    pub async fn at_hand(self) -> io::Result<Self> {
+        let Response::Large { at, source } = &self.response else { return Ok(self) };
+        let mut object = source.open().await?;
+        if object.bytes > room::LARGE as u64 {
+            return Ok(self);
+        }
+        let mut bytes = Vec::with_capacity(room::LARGE);
+        while let Some(piece) = object.pieces.try_next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        let text = Redacted::new(ledger::payload(&bytes).into_owned());
+        let response = Response::Small(text, at.clone());
+        Ok(Self { response, ..self })
     }
 
     /// The ARN that was invoked, with its qualifier.

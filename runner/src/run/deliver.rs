@@ -46,6 +46,7 @@ pub(super) async fn run(
     let code = report::code(&ran.answer);
     let (outcome, large) = unrecorded(*ran)?;
     let parcel = Parcel::of(&outcome, large, None)?;
+    let parcel = parcel.at_hand().await.map_err(RunError::Response)?;
     let route = Route::new(destinations, None, parcel.function_arn());
     let config = aws::config(region).await;
     Box::pin(deliver(&mut stop, patience, &config, &parcel, route)).await?;

@@ -77,6 +77,9 @@ pub enum RunError {
     /// The outcome is none that can be sent.
     #[error(transparent)]
     Parcel(#[from] ParcelError),
+    /// The response could not be read back from the ledger.
+    #[error("the response could not be read back to be delivered")]
+    Response(#[source] io::Error),
     /// The outcome did not reach all its destinations.
     #[error("the outcome was not delivered: {0}")]
     Undeliverable(String),
@@ -134,9 +137,11 @@ impl From<&RunError> for Code {
             | RunError::Listen { .. } => Self::Usage,
             RunError::Image(error) => error.into(),
             RunError::Ledger(error) if error.is_content() => Self::Refused,
-            RunError::Unrecorded(_) | RunError::NoTime(_) | RunError::Undeliverable(_) => {
-                Self::Undelivered
-            }
+            RunError::Unrecorded(_)
+            | RunError::Response(_)
+            | RunError::NoTime(_)
+            | RunError::Undelivered(_)
+            | RunError::Undeliverable(_) => Self::Undelivered,
             RunError::Event(_)
             | RunError::NoJob { .. }
             | RunError::Job(_)
@@ -145,7 +150,6 @@ impl From<&RunError> for Code {
             | RunError::Place(PlaceError::Occupied { .. }) => Self::Refused,
             RunError::Fetch(error) => error.into(),
             RunError::Aws(_) | RunError::Ledger(_) => Self::Unavailable,
-            RunError::Undelivered(_) => Self::Undelivered,
             RunError::Unpack(error) => error.into(),
             RunError::Place(_) | RunError::SetUp(_) | RunError::Machine { .. } => Self::Internal,
         }

@@ -161,6 +161,7 @@ impl Desk<'_> {
         let kept = || Arc::new(Kept(self.ledger.clone(), self.job.id.clone())) as Arc<dyn Large>;
         let large = outcome.response.as_ref().map(|_| kept());
         let parcel = Parcel::of(outcome, large, Some((&self.job, self.ledger.root())))?;
+        let parcel = parcel.at_hand().await.map_err(RunError::Response)?;
         let config = aws::config(self.region()).await;
         let said = self.job.destinations.clone().or_else(|| self.destinations.clone());
         let wanted = match said {
