@@ -175,9 +175,18 @@ async fn an_end_of_time_is_the_end_of_tries() {
     let problem = delivery.problem().unwrap();
     assert!(delivery.tries > 1, "{problem}");
     assert!(problem.contains("Busy") && problem.contains("the time was up"), "{problem}");
+}
+
+#[tokio::test]
+async fn an_end_of_time_ends_a_try_that_is_under_way() {
     let script = Script { silent: true, ..Script::default() };
-    let delivery = delivered(&script, &answered("1", "2"), Duration::from_millis(10)).await;
-    assert!(delivery.problem().unwrap().contains("no answer"));
+    let patience = Patience { each: LONG, ..quick() };
+    let until = Until::moment(Instant::now() + Duration::from_millis(10));
+    let to = [FUNCTION.parse().unwrap()];
+    let delivering = answered("1", "2");
+    let delivering = deliver(&script, &delivering, &to, patience, &until);
+    let results = tokio::time::timeout(LONG / 10, delivering).await.unwrap();
+    assert!(results[0].problem().unwrap().contains("no answer; given up after 1 try"));
 }
 
 #[tokio::test]
