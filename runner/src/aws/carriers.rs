@@ -18,7 +18,8 @@ use ledger::{Access, Bucket, Destination, HttpClient, LedgerError, Redacted, Roo
 
 use crate::causes::causes;
 use crate::destination::{
-    ATTRIBUTE, Carrier, Event, Fault, Known, Parcel, Queue, Request, SOURCE, line, region, whole,
+    ATTRIBUTE, Carrier, Event, Fault, Known, Message, Parcel, Queue, Request, SOURCE, line, region,
+    whole,
 };
 use crate::fetch::client;
 use crate::function::name::FunctionName;
@@ -74,6 +75,59 @@ impl Carriers {
             Err(error) if is_denied(&error) => Ok(queue.url()),
             Err(error) => Err(fault("GetQueueUrl", &error)),
         }
+    }
+
+    async fn message(&self, message: &Message) -> Sent {
+        let attribute = aws_sdk_sqs::types::MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(message.job.as_str())
+            .build()
+            .expect("it has its type");
+        let client = aws_sdk_sqs::Client::new(&self.of(message.region.as_deref()));
+        let request = client
+            .send_message()
+            .queue_url(&message.to)
+            .message_body(message.body.expose())
+            .message_attributes(ATTRIBUTE, attribute)
+            .set_message_group_id(message.id())
+            .set_message_deduplication_id(message.id());
+        let answer = request.send().await.map_err(|error| fault("SendMessage", &error))?;
+        Ok(answer.message_id().map(str::to_owned))
+    }
+
+    async fn notification(&self, message: &Message) -> Sent {
+        let attribute = aws_sdk_sns::types::MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(message.job.as_str())
+            .build()
+            .expect("it has its type");
+        let client = aws_sdk_sns::Client::new(&self.of(message.region.as_deref()));
+        let request = client
+            .publish()
+            .topic_arn(&message.to)
+            .message(message.body.expose())
+            .message_attributes(ATTRIBUTE, attribute)
+            .set_message_group_id(message.id())
+            .set_message_deduplication_id(message.id());
+        let answer = request.send().await.map_err(|error| fault("Publish", &error))?;
+        Ok(answer.message_id().map(str::to_owned))
+    }
+
+    async fn success(&self, token: &Redacted<String>, output: &Redacted<String>) -> Sent {
+        let request = aws_sdk_sfn::Client::new(&self.sdk).send_task_success();
+        let answer = request.task_token(token.expose()).output(output.expose()).send().await;
+        answer.map(|_| None).map_err(|error| fault("SendTaskSuccess", &error))
+    }
+
+    async fn failure(
+        &self,
+        token: &Redacted<String>,
+        error: &str,
+        cause: &Redacted<String>,
+    ) -> Sent {
+        let request = aws_sdk_sfn::Client::new(&self.sdk).send_task_failure().error(error);
+        let answer = request.task_token(token.expose()).cause(cause.expose()).send().await;
+        answer.map(|_| None).map_err(|error| fault("SendTaskFailure", &error))
     }
 
     async fn event(&self, event: &Event) -> Sent {
@@ -137,50 +191,12 @@ impl Carrier for Carriers {
 
     async fn send(&self, request: &Request, parcel: &Parcel) -> Sent {
         match request {
-            Request::Queue { url, region, body, job, fifo } => {
-                let client = aws_sdk_sqs::Client::new(&self.of(region.as_deref()));
-                let attribute = aws_sdk_sqs::types::MessageAttributeValue::builder()
-                    .data_type("String")
-                    .string_value(job.as_str())
-                    .build()
-                    .expect("it has its type");
-                let id = fifo.then(|| job.to_string());
-                let request = client.send_message().queue_url(url).message_body(body.expose());
-                let request = request.message_attributes(ATTRIBUTE, attribute);
-                let request = request.set_message_group_id(id.clone());
-                let answer = request.set_message_deduplication_id(id).send().await;
-                let answer = answer.map_err(|error| fault("SendMessage", &error))?;
-                Ok(answer.message_id().map(str::to_owned))
-            }
-            Request::Topic { arn, region, message, job, fifo } => {
-                let client = aws_sdk_sns::Client::new(&self.of(region.as_deref()));
-                let attribute = aws_sdk_sns::types::MessageAttributeValue::builder()
-                    .data_type("String")
-                    .string_value(job.as_str())
-                    .build()
-                    .expect("it has its type");
-                let id = fifo.then(|| job.to_string());
-                let request = client.publish().topic_arn(arn).message(message.expose());
-                let request = request.message_attributes(ATTRIBUTE, attribute);
-                let request = request.set_message_group_id(id.clone());
-                let answer = request.set_message_deduplication_id(id).send().await;
-                let answer = answer.map_err(|error| fault("Publish", &error))?;
-                Ok(answer.message_id().map(str::to_owned))
-            }
+            Request::Queue(message) => self.message(message).await,
+            Request::Topic(message) => self.notification(message).await,
             Request::Event(event) => self.event(event).await,
             Request::Invoke { function, payload } => self.invoke(function, payload).await,
-            Request::Success { token, output } => {
-                let client = aws_sdk_sfn::Client::new(&self.sdk);
-                let request = client.send_task_success().task_token(token.expose());
-                let answer = request.output(output.expose()).send().await;
-                answer.map(|_| None).map_err(|error| fault("SendTaskSuccess", &error))
-            }
-            Request::Failure { token, error, cause } => {
-                let client = aws_sdk_sfn::Client::new(&self.sdk);
-                let request = client.send_task_failure().task_token(token.expose()).error(error);
-                let answer = request.cause(cause.expose()).send().await;
-                answer.map(|_| None).map_err(|error| fault("SendTaskFailure", &error))
-            }
+            Request::Success { token, output } => self.success(token, output).await,
+            Request::Failure { token, error, cause } => self.failure(token, error, cause).await,
             Request::Object { bucket, prefix, key } => {
                 self.object(bucket, prefix, key, parcel).await
             }

@@ -7,7 +7,7 @@ const DEEPEST: usize = 64 << 10;
 
 /// What a text has been so far.
 #[derive(Debug)]
-pub struct Checker {
+pub(super) struct Checker {
     state: State,
     /// The closing bracket of each level.
     open: Vec<u8>,
@@ -62,7 +62,7 @@ impl Default for Checker {
 
 impl Checker {
     /// Looks at the next piece. No: it is no JSON, whatever comes.
-    pub fn push(&mut self, piece: &[u8]) -> bool {
+    pub(super) fn push(&mut self, piece: &[u8]) -> bool {
         if !self.utf8.push(piece) {
             self.state = State::Not;
         }
@@ -76,7 +76,7 @@ impl Checker {
     }
 
     /// Was it one text?
-    pub fn is_json(&self) -> bool {
+    pub(super) fn is_json(&self) -> bool {
         use Number::{Fraction, Power, Whole, Zero};
         let ended =
             matches!(self.state, State::After | State::Number(Zero | Whole | Fraction | Power));

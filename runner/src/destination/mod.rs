@@ -28,11 +28,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 pub use heartbeat::{EVERY, heartbeat};
-pub use json::Checker;
 use ledger::{Destination, Time};
 pub use parcel::{Parcel, ParcelError};
 pub use queue::Queue;
-pub use request::{ATTRIBUTE, Event, Known, Request, SOURCE, region};
+pub use request::{ATTRIBUTE, Event, Known, Message, Request, SOURCE, region};
 pub use route::{Own, Route};
 pub use source::Large;
 pub use stream::{line, whole};

@@ -16,31 +16,9 @@ pub const ATTRIBUTE: &str = "ImmortalJob";
 #[derive(Debug)]
 pub enum Request {
     /// `SendMessage`.
-    Queue {
-        /// The queue.
-        url: String,
-        /// Its region.
-        region: Option<String>,
-        /// The record.
-        body: Redacted<String>,
-        /// The job, as attribute and, in FIFO queues, as group and deduplication id.
-        job: JobId,
-        /// Is it a FIFO queue?
-        fifo: bool,
-    },
+    Queue(Message),
     /// `Publish`.
-    Topic {
-        /// The topic.
-        arn: String,
-        /// Its region.
-        region: Option<String>,
-        /// The record.
-        message: Redacted<String>,
-        /// As for queues.
-        job: JobId,
-        /// As for queues.
-        fifo: bool,
-    },
+    Topic(Message),
     /// `PutEvents` of one.
     Event(Event),
     /// `Invoke`, asynchronously.
@@ -77,6 +55,28 @@ pub enum Request {
     },
     /// The whole record on a line of standard output.
     Line,
+}
+
+/// A message of a queue or topic.
+#[derive(Debug)]
+pub struct Message {
+    /// URL of the queue, ARN of the topic.
+    pub to: String,
+    /// Its region.
+    pub region: Option<String>,
+    /// The record.
+    pub body: Redacted<String>,
+    /// The job: an attribute.
+    pub job: JobId,
+    /// Is it a FIFO queue or topic?
+    pub fifo: bool,
+}
+
+impl Message {
+    /// Group and deduplication id, where there is such.
+    pub fn id(&self) -> Option<String> {
+        self.fifo.then(|| self.job.to_string())
+    }
 }
 
 /// An entry of `PutEvents`.
@@ -119,13 +119,10 @@ pub(super) fn request(
     Ok(match destination {
         Destination::Sqs { .. } | Destination::SqsArn { .. } => {
             let url = known.url.clone().ok_or("the queue's URL is not known")?;
-            let body = message(parcel, room(room::ALWAYS))?;
-            Request::Queue { region, body, job: parcel.job.clone(), fifo: is_fifo(&url), url }
+            Request::Queue(message(parcel, url, region, room(room::ALWAYS))?)
         }
         Destination::Sns { arn } => {
-            let message = message(parcel, room(room::ALWAYS))?;
-            let (arn, job) = (arn.clone(), parcel.job.clone());
-            Request::Topic { region, message, job, fifo: is_fifo(&arn), arn }
+            Request::Topic(message(parcel, arn.clone(), region, room(room::ALWAYS))?)
         }
         Destination::EventBridge { bus } => {
             Request::Event(event(parcel, bus, region, room(room::LARGE))?)
@@ -145,9 +142,15 @@ pub(super) fn request(
 }
 
 /// The record as the text of a message; its attribute counts too (SQS developer guide, message quotas).
-fn message(parcel: &Parcel, largest: usize) -> Result<Redacted<String>, String> {
+fn message(
+    parcel: &Parcel,
+    to: String,
+    region: Option<String>,
+    largest: usize,
+) -> Result<Message, String> {
     let attribute = ATTRIBUTE.len() + "String".len() + parcel.job.as_str().len();
-    room::fit(parcel, largest.saturating_sub(attribute), Characters::Xml)
+    let body = room::fit(parcel, largest.saturating_sub(attribute), Characters::Xml)?;
+    Ok(Message { fifo: is_fifo(&to), to, region, body, job: parcel.job.clone() })
 }
 
 fn event(

@@ -22,17 +22,17 @@ fn failed(payload: &str) -> Parcel {
 
 #[test]
 fn a_queue_gets_the_record_and_the_job() {
-    let Request::Queue { url, region, body, job, fifo } =
-        made(&answered("1", "2"), "sqs:https://sqs.eu-west-1.amazonaws.com/123456789012/done")
-    else {
-        panic!("no message")
-    };
-    assert_eq!(body.expose(), record("1", Condition::Success).whole(b"2").expose().get());
-    assert_eq!((url, fifo), (known().url.unwrap(), false));
-    assert_eq!((region.as_deref(), job.as_str()), (Some("eu-west-1"), "j-1"));
+    let made_of =
+        made(&answered("1", "2"), "sqs:https://sqs.eu-west-1.amazonaws.com/123456789012/done");
+    let Request::Queue(message) = made_of else { panic!("{made_of:?}") };
+    let expected = record("1", Condition::Success).whole(b"2");
+    assert_eq!(message.body.expose(), expected.expose().get());
+    assert_eq!((Some(message.to.clone()), message.id()), (known().url, None));
+    assert_eq!((message.region.as_deref(), message.job.as_str()), (Some("eu-west-1"), "j-1"));
     let fifo = Known { url: Some("http://localhost/1/done.fifo".into()), largest: None };
     let made = request(&answered("1", "2"), &"sqs:http://localhost/1/x".parse().unwrap(), &fifo);
-    assert!(matches!(made.unwrap(), Request::Queue { fifo: true, region: None, .. }));
+    let Request::Queue(message) = made.unwrap() else { panic!("no message") };
+    assert_eq!((message.id().as_deref(), message.region), (Some("j-1"), None));
 }
 
 #[test]
@@ -41,8 +41,8 @@ fn a_queue_is_taken_at_its_word() {
     let arn = "arn:aws:sqs:eu-west-1:123456789012:done".parse().unwrap();
     let body = |largest| {
         let known = Known { largest: Some(largest), ..known() };
-        let Request::Queue { body, .. } = request(&parcel, &arn, &known).unwrap() else { panic!() };
-        body.into_inner()
+        let Request::Queue(message) = request(&parcel, &arn, &known).unwrap() else { panic!() };
+        message.body.into_inner()
     };
     let whole = body(1 << 20);
     // The attribute counts: its name, its type, its value.
@@ -54,11 +54,13 @@ fn a_queue_is_taken_at_its_word() {
 #[test]
 fn a_topic_gets_the_same() {
     let made = made(&answered("1", "2"), "sns:arn:aws:sns:eu-west-1:123456789012:done.fifo");
-    let Request::Topic { arn, region, message, job, fifo: true } = made else { panic!("{made:?}") };
-    assert_eq!(message.expose(), record("1", Condition::Success).whole(b"2").expose().get());
+    let Request::Topic(message) = made else { panic!("{made:?}") };
+    let expected = record("1", Condition::Success).whole(b"2");
+    assert_eq!(message.body.expose(), expected.expose().get());
+    assert_eq!(message.to, "arn:aws:sns:eu-west-1:123456789012:done.fifo");
     assert_eq!(
-        (arn.as_str(), region.as_deref(), job.as_str()),
-        ("arn:aws:sns:eu-west-1:123456789012:done.fifo", Some("eu-west-1"), "j-1")
+        (message.region.as_deref(), message.id().as_deref()),
+        (Some("eu-west-1"), Some("j-1"))
     );
 }
 
