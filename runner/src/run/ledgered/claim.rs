@@ -44,7 +44,7 @@ pub(super) async fn enter(
         }
         Claim::Taken(other) => Ok(Entered::Nothing(taken(&other, &address()))),
         Claim::Decided(outcome) if ledger.is_active(&asked.id).await? => {
-            undelivered(ledger, job, outcome, &attempt).await
+            Ok(undelivered(ledger, job, outcome, &attempt))
         }
         Claim::Decided(outcome) => Ok(Entered::Nothing(format!(
             "{} has its outcome since attempt {}: nothing was to be done",
@@ -55,20 +55,15 @@ pub(super) async fn enter(
 }
 
 /// Whoever decided the outcome may still be at it, unless this is a later attempt.
-async fn undelivered(
-    ledger: Ledger,
-    job: Box<Job>,
-    outcome: Box<Outcome>,
-    attempt: &Attempt,
-) -> Result<Entered, RunError> {
+fn undelivered(ledger: Ledger, job: Box<Job>, outcome: Box<Outcome>, attempt: &Attempt) -> Entered {
     if attempt.number > outcome.attempt {
-        return Ok(Entered::Undelivered(ledger, job, outcome));
+        return Entered::Undelivered(ledger, job, outcome);
     }
-    Ok(Entered::Nothing(format!(
+    Entered::Nothing(format!(
         "attempt {} has decided the outcome of {}: nothing was to be done",
         outcome.attempt,
         ledger.root().job(&job.id)
-    )))
+    ))
 }
 
 fn taken(other: &Attempt, address: &str) -> String {
