@@ -80,6 +80,24 @@ fn blame(failure: &Failure) -> Blame {
     }
 }
 
+/// What becomes of an outcome whose function answered, and said that these items of its batch failed: it is a
+/// failure, of these items only.
+pub fn partial(
+    record: InvocationRecord,
+    facts: Facts,
+    failed_items: Vec<String>,
+) -> (InvocationRecord, Facts) {
+    if failed_items.is_empty() {
+        return (record, facts);
+    }
+    let record = InvocationRecord { condition: Condition::RetriesExhausted, ..record };
+    let (blame, error_type) = (Some(Blame::Function), Some(PARTIAL.to_owned()));
+    (record, Facts { blame, error_type, failed_items, ..facts })
+}
+
+/// The error type of a batch of which items failed.
+const PARTIAL: &str = "Immortal.BatchItemFailures";
+
 /// The facts of a job that was refused before it ran.
 pub fn refused(attempt: u32) -> Facts {
     Facts {
@@ -167,6 +185,22 @@ mod tests {
         assert_eq!((facts.blame, facts.error_type), (None, None));
         assert_eq!((facts.duration_ms, facts.init_ms), (1.5, Some(20.0)));
         assert_eq!((facts.billed_duration_ms, facts.max_memory_mb), (Some(22), Some(31)));
+    }
+
+    #[test]
+    fn items_that_failed_make_it_a_failure() {
+        let tried = Try { attempt: 1, before: 0, now: Time::from_millis(0) };
+        let parts = || (record(&event(), "7", false, tried), Facts::new(1, 0.0));
+        let (record, facts) = parts();
+        let (record, facts) = partial(record, facts, vec!["a".into()]);
+        assert_eq!(
+            (record.condition, facts.blame),
+            (Condition::RetriesExhausted, Some(Blame::Function))
+        );
+        assert_eq!(facts.failed_items, ["a"]);
+        let (record, facts) = parts();
+        let (record, facts) = partial(record, facts, Vec::new());
+        assert_eq!((record.condition, facts.blame), (Condition::Success, None));
     }
 
     #[test]

@@ -261,7 +261,7 @@ fn a_record_that_is_delivered_twice_is_one_object() {
 fn a_job_without_a_ledger_is_delivered_too() {
     let moto = Moto::start();
     moto.bucket("records");
-    moto.script("client('sqs').create_queue(QueueName='done')");
+    moto.script("for name in ['done', 'more']: client('sqs').create_queue(QueueName=name)");
     let runtimes = e2e::root().join(".runtimes").display().to_string();
     let run = |to: &str, event: &str| {
         let plane = ControlPlane::with(Deployed::new(&python(), "python3.11", "app.echo"));
@@ -279,6 +279,10 @@ fn a_job_without_a_ledger_is_delivered_too() {
     run(&format!("{}, s3://records", queue_arn("done")), "{\"n\": 1.0}").ends_with(0).prints("");
     let [message] = &messages(&moto, "done")[..] else { panic!("not one message") };
     assert_eq!(body(message)["responsePayload"], json!({ "n": 1.0 }));
+    let medium = json!("x".repeat(400 << 10)).to_string();
+    run(&queue_arn("more"), &medium).ends_with(0);
+    let [message] = &messages(&moto, "more")[..] else { panic!("not one message") };
+    assert!(body(message)["responsePayload"].to_string() == medium, "another payload");
     let large = json!("x".repeat(3 << 20)).to_string();
     run("s3://records", &large).ends_with(0);
     let lengths: BTreeSet<_> = objects(&moto, "records")
@@ -441,5 +445,63 @@ fn a_stop_leaves_what_is_not_delivered_to_the_next() {
         run.ends_with(75).says("given up after").says("the time was up");
         assert!(took.as_secs() < 4, "{took:?}");
         assert!(scene.is_unfinished() && scene.record().is_object());
+    }
+}
+
+fn batch() -> Value {
+    let record = |id: &str| {
+        json!({
+            "messageId": id, "body": "x", "eventSource": "aws:sqs", "eventSourceARN": queue_arn("orders"),
+        })
+    };
+    json!({ "Records": [record("a"), record("b")] })
+}
+
+fn reporting(handler: &str) -> Deployed {
+    Deployed::new(&python(), "python3.11", handler).reporting(&queue_arn("orders"))
+}
+
+#[test]
+fn a_batch_fails_in_part_where_the_function_says_so() {
+    let mut event = batch();
+    event["batchItemFailures"] = json!([{ "itemIdentifier": "b" }]);
+    let scene_ = of(reporting("app.echo"), &event).to(&["stdout"]);
+    let record = scene_.run(1).ends_with(1).says("1 of 2 items of the batch from").json();
+    assert_eq!(record["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(record["responseContext"].get("functionError"), None);
+    let facts = &scene_.read("jobs/j-1/outcome.json")["facts"];
+    assert_eq!((&facts["failedItems"], &facts["blame"]), (&json!(["b"]), &json!("Function")));
+    let other = of(Deployed::new(&python(), "python3.11", "app.echo"), &event).to(&[]);
+    other.run(1).ends_with(0);
+    assert_eq!(other.read("jobs/j-1/outcome.json")["facts"].get("failedItems"), None);
+}
+
+#[test]
+fn a_batch_fails_as_a_whole_where_its_answer_names_none_of_it() {
+    let mut event = batch();
+    event["batchItemFailures"] = json!([{ "itemIdentifier": "" }]);
+    let scene = of(reporting("app.echo"), &event).to(&[]);
+    scene.run(1).ends_with(1).says("2 of 2 items of the batch").says("an empty `itemIdentifier`");
+    assert_eq!(scene.read("jobs/j-1/outcome.json")["facts"]["failedItems"], json!(["a", "b"]));
+    let good = of(reporting("app.echo"), &batch()).to(&[]);
+    good.run(1).ends_with(0);
+    let asked = good.plane.requests();
+    assert!(!asked.iter().any(|path| path.contains("event-source-mappings")), "{asked:?}");
+}
+
+#[test]
+fn a_workflow_hears_heartbeats_while_its_job_runs() {
+    for answer in [Answer::Done, Answer::Error(400, "TaskTimedOut")] {
+        let is_gone = !matches!(answer, Answer::Done);
+        let states = Scripted::new("SendTaskHeartbeat", [answer]);
+        let scene = scene("app.sleep", &json!({ "seconds": 1 }))
+            .to(&[])
+            .with("taskToken", json!("canary-token"))
+            .variable("AWS_ENDPOINT_URL_SFN", states.url());
+        let run = scene.run(1);
+        run.ends_with(0).never_says("canary-token");
+        assert_eq!(run.stderr.contains("hears no heartbeats any more"), is_gone, "{}", run.stderr);
+        assert_eq!(states.calls("SendTaskHeartbeat"), [json!({ "taskToken": "canary-token" })]);
+        assert_eq!(states.calls("SendTaskSuccess").len(), 1);
     }
 }

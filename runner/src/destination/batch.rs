@@ -86,6 +86,12 @@ impl Items {
         Some(Self { source_arn, ids: ids?, ordered })
     }
 
+    /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "a batch has items")]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// What the answer of a function that reports its items means for them.
     pub fn judge(self, response: &[u8]) -> Batch {
         let failed = match failed(response) {

@@ -24,7 +24,7 @@ mod verdict;
 mod workflow;
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 pub use heartbeat::{EVERY, heartbeat};
@@ -109,6 +109,8 @@ pub struct Patience {
     pub pause: Duration,
     /// The longest pause.
     pub longest: Duration,
+    /// After so long no other try is begun. A large object that is under way goes on.
+    pub total: Duration,
 }
 
 impl Default for Patience {
@@ -117,6 +119,7 @@ impl Default for Patience {
             each: Duration::from_secs(10),
             pause: Duration::from_millis(200),
             longest: Duration::from_secs(20),
+            total: Duration::from_mins(5),
         }
     }
 }
@@ -130,8 +133,8 @@ impl Patience {
     }
 }
 
-/// Delivers to all destinations at once, each until it has succeeded, is refused for good, or the time is
-/// up. The results are in the order of the destinations.
+/// Delivers to all destinations at once, each until it has succeeded, is refused for good, or patience or time
+/// are at an end. The results are in the order of the destinations.
 pub async fn deliver(
     carrier: &impl Carrier,
     parcel: &Parcel,
@@ -164,7 +167,7 @@ struct Courier<'a, C> {
 
 impl<C: Carrier> Courier<'_, C> {
     async fn fate(&mut self) -> Fate {
-        let (mut largest, until) = (None, self.until);
+        let (mut largest, until, began) = (None, self.until, Instant::now());
         loop {
             self.tries += 1;
             let fault = tokio::select! {
@@ -185,10 +188,16 @@ impl<C: Carrier> Courier<'_, C> {
                 Meaning::TooLarge | Meaning::Final => {
                     return Fate::Undeliverable { reason: fault.said };
                 }
-                Meaning::Passing => tokio::select! {
-                    () = until.passed() => return self.given_up(&fault.said),
-                    () = tokio::time::sleep(self.pause()) => {}
-                },
+                Meaning::Passing => {
+                    let pause = self.pause();
+                    if began.elapsed() + pause > self.patience.total {
+                        return self.given_up(&fault.said);
+                    }
+                    tokio::select! {
+                        () = until.passed() => return self.given_up(&fault.said),
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
             }
         }
     }

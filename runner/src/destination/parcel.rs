@@ -112,7 +112,7 @@ impl Parcel {
 
     /// The same, its response at hand where it is one that most carriers have room for.
     pub async fn at_hand(self) -> io::Result<Self> {
-        let Response::Large { at: Some(at), source } = &self.response else { return Ok(self) };
+        let Response::Large { at, source } = &self.response else { return Ok(self) };
         let mut object = source.open().await?;
         if object.bytes > room::LARGE as u64 {
             return Ok(self);
@@ -122,7 +122,7 @@ impl Parcel {
             bytes.extend_from_slice(&piece);
         }
         let text = Redacted::new(ledger::payload(&bytes).into_owned());
-        let response = Response::Small(text, Some(at.clone()));
+        let response = Response::Small(text, at.clone());
         Ok(Self { response, ..self })
     }
 

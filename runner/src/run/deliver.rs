@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use futures_util::future::BoxFuture;
@@ -27,8 +27,6 @@ use crate::signals::{Signals, Stop};
 
 /// The program ends so long before it would be killed.
 const MARGIN: Duration = Duration::from_millis(500);
-/// How long an outcome is tried to be delivered, if nobody tells us to stop: then it is somebody else's turn.
-const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Runs a job without a ledger. Without destinations its payload is printed.
 pub(super) async fn run(
@@ -48,6 +46,7 @@ pub(super) async fn run(
     let code = report::code(&ran.answer);
     let (outcome, large) = unrecorded(*ran)?;
     let parcel = Parcel::of(&outcome, large, None)?;
+    let parcel = parcel.at_hand().await.map_err(RunError::Response)?;
     let route = Route::new(destinations, None, parcel.function_arn());
     let config = aws::config(region).await;
     Box::pin(deliver(&mut stop, patience, &config, &parcel, route)).await?;
@@ -80,13 +79,13 @@ pub(super) async fn deliver(
 ) -> Result<(), RunError> {
     route.refused.iter().for_each(|why| say(why));
     let carriers = Carriers::new(config);
-    let (moved, until) = Until::movable(Instant::now() + PATIENCE);
+    let (told, until) = Until::told();
     let patience = Patience::default();
     let mut delivering = pin!(destination::deliver(&carriers, parcel, &route.to, patience, &until));
     let results = tokio::select! {
         results = delivering.as_mut() => results,
         since = stop.asked() => {
-            let _receiver_is_here = moved.send(since + timeout.saturating_sub(3 * MARGIN));
+            let _receiver_is_here = told.send(Some(since + timeout.saturating_sub(3 * MARGIN)));
             delivering.await
         }
     };

@@ -1,7 +1,9 @@
 //! A job of a ledger: claimed, run, its outcome decided and delivered. Once the attempt is ours, every way out is
 //! recorded; only a process that is killed leaves a claim without a word.
 
+mod batch;
 mod claim;
+mod heart;
 mod settings;
 
 use std::sync::Arc;
@@ -48,7 +50,7 @@ pub(super) async fn run(
                 let run = settings::of(&desk.job, &desk.ledger, &asked).await?;
                 Box::pin(attempt::once(run, environment, &mut stop, child)).await
             };
-            let tried = tried.await;
+            let tried = Box::pin(heart::beating(&desk.job, desk.region(), tried)).await;
             Box::pin(desk.conclude(&mut stop, *held, tried)).await
         }
     }
@@ -114,10 +116,12 @@ impl Desk<'_> {
 
     /// The outcome of a job that has its answer. A large one is in the ledger before the outcome is.
     async fn answered(&self, ran: Ran) -> Result<Outcome, RunError> {
+        let failed = Box::pin(batch::failed_items(&ran, self.region())).await;
         let Ran { function, event, answer } = ran;
         let record = outcome::record(&event, &function.version, answer.failed, self.tried());
         let number = self.asked.attempt;
         let facts = outcome::facts(&answer, number);
+        let (record, facts) = outcome::partial(record, facts, failed);
         if let Some(bytes) = answer.payload.small(INLINE) {
             return Ok(Outcome::new(number, record.whole(bytes), facts));
         }
@@ -126,6 +130,11 @@ impl Desk<'_> {
         let mut outcome = Outcome::new(number, record.bare(), facts);
         outcome.response = Some(stored.map_err(RunError::Unrecorded)?);
         Ok(outcome)
+    }
+
+    /// Where AWS is asked.
+    fn region(&self) -> Option<String> {
+        self.asked.region.clone().or_else(|| settings::region(&self.job))
     }
 
     /// The outcome of a job that no attempt can run.
@@ -165,8 +174,7 @@ impl Desk<'_> {
         let large = outcome.response.as_ref().map(|_| kept());
         let parcel = Parcel::of(outcome, large, Some((&self.job, self.ledger.root())))?;
         let parcel = parcel.at_hand().await.map_err(RunError::Response)?;
-        let region = self.asked.region.clone().or_else(|| settings::region(&self.job));
-        let config = aws::config(region).await;
+        let config = aws::config(self.region()).await;
         let said = self.job.destinations.clone().or_else(|| self.destinations.clone());
         let wanted = match said {
             Some(wanted) => wanted,

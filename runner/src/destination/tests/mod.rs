@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -136,12 +135,12 @@ const FUNCTION: &str = "lambda:arn:aws:lambda:eu-west-1:123456789012:function:af
 
 fn quick() -> Patience {
     let millis = Duration::from_millis;
-    Patience { each: millis(50), pause: millis(1), longest: millis(2) }
+    Patience { each: millis(50), pause: millis(1), longest: millis(2), total: LONG }
 }
 
 async fn delivered(script: &Script, parcel: &Parcel, for_: Duration) -> Delivery {
     let to = [FUNCTION.parse().unwrap()];
-    let until = Until::fixed(Instant::now() + for_);
+    let until = Until::moment(Instant::now() + for_);
     deliver(script, parcel, &to, quick(), &until).await.remove(0)
 }
 
@@ -182,6 +181,16 @@ async fn an_end_of_time_is_the_end_of_tries() {
 }
 
 #[tokio::test]
+async fn an_end_of_patience_is_one_too() {
+    let script = Script::new((0..1_000).map(|_| fault(503, "Busy")));
+    let patience = Patience { total: Duration::from_millis(40), ..quick() };
+    let (_told, until) = Until::told();
+    let to = [FUNCTION.parse().unwrap()];
+    let results = deliver(&script, &answered("1", "2"), &to, patience, &until).await;
+    assert!(results[0].tries > 1 && results[0].problem().unwrap().contains("Busy"), "{results:?}");
+}
+
+#[tokio::test]
 async fn a_carrier_that_never_answers_is_asked_again() {
     let script = Script { silent: true, ..Script::default() };
     let delivery = delivered(&script, &answered("1", "2"), Duration::from_millis(160)).await;
@@ -212,7 +221,7 @@ async fn what_is_too_large_is_sent_smaller_once() {
 async fn one_destination_does_not_wait_for_another() {
     let to = Destination::list(&format!("stepfunctions,{FUNCTION},sns:arn:aws:sns:x:1:t")).unwrap();
     let script = Script::new([fault(503, "Busy"), fault(403, "AccessDenied")]);
-    let until = Until::fixed(Instant::now() + LONG);
+    let until = Until::moment(Instant::now() + LONG);
     let results = deliver(&script, &answered("1", "2"), &to, quick(), &until).await;
     let found: Vec<_> = results.iter().map(|one| (one.tries, one.problem().is_none())).collect();
     assert_eq!(found, [(2, true), (1, false), (1, true)]);

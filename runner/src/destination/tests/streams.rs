@@ -37,6 +37,18 @@ async fn a_large_response_is_what_a_small_one_would_be() {
 }
 
 #[tokio::test]
+async fn what_most_carriers_have_room_for_is_at_hand() {
+    use crate::destination::parcel::Response;
+    let bytes = vec![b'1'; (1 << 20) + 1];
+    for (length, expected) in [(300 << 10, true), (1 << 20, true), ((1 << 20) + 1, false)] {
+        for parcel in [unkept("1", &[&bytes[..length]]), large("1", &[&bytes[..length]])] {
+            let parcel = parcel.at_hand().await.unwrap();
+            assert_eq!(matches!(parcel.response, Response::Small(..)), expected, "{length}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_line_has_one_break() {
     let response: &[&[u8]] = &[b"{\r\n \"a\":\n", b"\"\\n\"}"];
     let found = text(line(&unkept("{\n}", response)).await).await;
