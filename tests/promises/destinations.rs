@@ -282,7 +282,8 @@ fn a_job_without_a_ledger_is_delivered_too() {
     let medium = json!("x".repeat(400 << 10)).to_string();
     run(&queue_arn("more"), &medium).ends_with(0);
     let [message] = &messages(&moto, "more")[..] else { panic!("not one message") };
-    assert!(body(message)["responsePayload"].to_string() == medium, "another payload");
+    let payload = body(message)["responsePayload"].to_string();
+    assert!(payload == medium, "another payload");
     let large = json!("x".repeat(3 << 20)).to_string();
     run("s3://records", &large).ends_with(0);
     let lengths: BTreeSet<_> = objects(&moto, "records")
