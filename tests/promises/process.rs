@@ -21,6 +21,20 @@ pub(crate) fn terminate(child: &Child) {
     assert!(status.success());
 }
 
+/// The most memory of its own that it has used, KiB, once it has ended: a program's code, which is large in a debug
+/// build, is not counted.
+pub(crate) fn peak_memory(child: &mut Child) -> u64 {
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let path = format!("/proc/{}/status", child.id());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let now = status.split("RssAnon:").nth(1).and_then(|rest| rest.split_whitespace().next());
+        peak = now.and_then(|now| now.parse().ok()).unwrap_or(0).max(peak);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    peak
+}
+
 /// Reads what is left and waits.
 pub(crate) fn finish(mut child: Child) -> (Run, Duration) {
     let started = Instant::now();
