@@ -282,12 +282,7 @@ fn a_job_without_a_ledger_is_delivered_too() {
     let medium = json!("x".repeat(400 << 10)).to_string();
     run(&queue_arn("more"), &medium).ends_with(0);
     let [message] = &messages(&moto, "more")[..] else { panic!("not one message") };
-<<<<<<< HEAD
-    let payload = body(message)["responsePayload"].to_string();
-    assert!(payload == medium, "another payload");
-=======
     assert!(body(message)["responsePayload"] == "x".repeat(400 << 10), "another payload");
->>>>>>> 2dd348751e4930d3bf9c2aa4c0cc954dbe2d18a4
     let large = json!("x".repeat(3 << 20)).to_string();
     run("s3://records", &large).ends_with(0);
     let lengths: BTreeSet<_> = objects(&moto, "records")
