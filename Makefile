@@ -7,7 +7,7 @@ RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit lint fmt images bench chaos conformance fuzz clean
+.PHONY: help setup build run test unit lint fmt images bench chaos soak conformance fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -65,6 +65,11 @@ ifdef MUTANTS
 else
 	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test chaos nothing -- --nocapture --test-threads 1
 endif
+
+soak: setup build ## the same at length, and all property tests with many more cases
+	PROPTEST_CASES=$(or $(CASES),20000) cargo test --locked -p ledger -p runner
+	$(MAKE) chaos JOBS=$(or $(JOBS),20000)
+	$(MAKE) chaos MUTANTS=1
 
 conformance: setup build ## write docs/conformance.md: each probe of ours, of AWS's emulator, and what Lambda answers
 	IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test conformance report -- --ignored --nocapture

@@ -126,9 +126,9 @@ def idle(init):
 
 def in_turn(inits, measure, rounds=ROUNDS):
     found = {name: [] for name in inits}
+    wait_until_quiet()
     for _ in range(rounds):
         for name, init in inits.items():
-            wait_until_quiet()
             found[name].append(measure(init))
     return {name: statistics.median(values) for name, values in found.items()}
 

@@ -25,6 +25,12 @@ def below_init():
     return states
 
 
+def answer(output, numbers):
+    with open(output + ".part", "w") as file:
+        file.write(" ".join(map(str, numbers)) + "\n")
+    os.rename(output + ".part", output)
+
+
 def orphans(count):
     reading, writing = os.pipe()
     middle = os.fork()
@@ -65,10 +71,11 @@ def leave(count, output):
     script = "trap 'sleep 0.5; echo ended >> \"$0\"; exit' TERM; echo up; while :; do sleep 0.05; done"
     reading, writing = os.pipe()
     for number in range(count):
-        setsid = ["setsid"] if number % 2 else []
         if os.fork() == 0:
             os.dup2(writing, 1)
-            os.execvp("sh", [*setsid, "sh", "-c", script, output][len(setsid):] if not setsid else ["sh", "-c", "exec setsid sh -c \"$1\" \"$2\"", "sh", script, output])
+            if number % 2:
+                os.setsid()
+            os.execvp("sh", ["sh", "-c", script, output])
     seen = b""
     while seen.count(b"up") < count:
         seen += os.read(reading, 4096)
@@ -76,8 +83,7 @@ def leave(count, output):
 
 def wait(output):
     def told(*_):
-        with open(output, "w") as file:
-            file.write(f"{time.monotonic()}\n")
+        answer(output, [time.monotonic()])
         os._exit(0)
 
     signal.signal(signal.SIGTERM, told)
@@ -94,7 +100,5 @@ elif what == "wait":
     wait(output)
 else:
     numbers = {"orphans": orphans, "storm": storm}[what](count)
-    with open(output + ".part", "w") as file:
-        file.write(" ".join(map(str, numbers)) + "\n")
-    os.rename(output + ".part", output)
+    answer(output, numbers)
     signal.pause()
