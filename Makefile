@@ -7,7 +7,7 @@ RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit lint fmt images bench conformance fuzz clean
+.PHONY: help setup build run test unit lint fmt images bench chaos soak conformance fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -53,10 +53,23 @@ images: build ## build the container images (BASE=debian: on Debian roots made h
 	@images/docker.sh
 	@images/build.sh $(RUNNER) $(BASE)
 
-bench: setup build ## print the figures (FIGURES="start serve telemetry unpack others function images": only these)
+bench: setup build ## print the figures (FIGURES="start init serve telemetry unpack others function images": only these)
 	@tests/bench/setup.sh
 	cargo build --release --locked --target $(TARGET) -p e2e --bin limit
 	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)
+
+chaos: setup build ## kill and fail at random: JOBS=1000, SEED=…; MUTANTS=1: show that deliberate defects are caught
+ifdef MUTANTS
+	cargo build --locked -p runner --features mutants --target-dir $(OUT)/mutants
+	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(OUT))/mutants/debug/immortal-runner cargo test --locked -p e2e --test chaos mutant -- --ignored --nocapture
+else
+	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test chaos nothing -- --nocapture --test-threads 1
+endif
+
+soak: setup build ## the same at length, and all property tests with many more cases
+	PROPTEST_CASES=$(or $(CASES),20000) cargo test --locked -p ledger -p runner
+	$(MAKE) chaos JOBS=$(or $(JOBS),20000)
+	$(MAKE) chaos MUTANTS=1
 
 conformance: setup build ## write docs/conformance.md: each probe of ours, of AWS's emulator, and what Lambda answers
 	IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test conformance report -- --ignored --nocapture

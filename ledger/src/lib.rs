@@ -21,6 +21,7 @@ mod error;
 mod id;
 mod job;
 mod layout;
+mod mutant;
 mod outcome;
 mod record;
 mod redacted;
@@ -36,6 +37,7 @@ pub use error::LedgerError;
 pub use id::{IdError, JobId};
 pub use job::{Context, INLINE, Job, Limits, Origin};
 pub use layout::Layout;
+pub use mutant::mutant;
 /// The HTTP client that S3 is spoken to with: `HttpClient::new(reqwest_client)`.
 pub use object_store::client::HttpClient;
 pub use outcome::{Blame, Facts, Outcome, Record, Stored};

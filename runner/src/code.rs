@@ -29,3 +29,30 @@ impl From<Code> for ExitCode {
         Self::from(code as u8)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts rely on the table: it has a row for each code and no other.
+    #[test]
+    fn the_readme_tells_each_code() {
+        let codes = [
+            Code::Success,
+            Code::FunctionFailed,
+            Code::Usage,
+            Code::Refused,
+            Code::Unavailable,
+            Code::Internal,
+            Code::Undelivered,
+            Code::Interrupted,
+        ];
+        let readme = include_str!("../../README.md");
+        let table = readme.split("## Exit codes").nth(1).unwrap().split("\n## ").next().unwrap();
+        let told: Vec<u8> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
+            .collect();
+        assert_eq!(told, codes.map(|code| code as u8));
+    }
+}

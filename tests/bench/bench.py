@@ -9,6 +9,7 @@ import sys
 
 import function
 import images
+import init
 import others
 import serve
 import start
@@ -16,7 +17,7 @@ import table
 import telemetry
 import unpack
 
-GROUPS = {"start": start, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images}
+GROUPS = {"start": start, "init": init, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images}
 
 
 def main(runner, *names):

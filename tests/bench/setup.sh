@@ -16,7 +16,7 @@ fail() {
 }
 
 missing=
-for pair in libarchive-tools:bsdtar skopeo:skopeo umoci:umoci docker-registry:docker-registry zip:zip unzip:unzip curl:curl time:/usr/bin/time; do
+for pair in libarchive-tools:bsdtar skopeo:skopeo umoci:umoci docker-registry:docker-registry zip:zip unzip:unzip curl:curl time:/usr/bin/time tini:tini dumb-init:dumb-init catatonit:catatonit; do
     command -v "${pair#*:}" >/dev/null || missing="$missing ${pair%%:*}"
 done
 if [ -n "$missing" ]; then

@@ -126,16 +126,24 @@ impl Launch {
         self.child.try_wait().unwrap().is_none() && kill(pid(self.child.id()), signal).is_ok()
     }
 
-    /// Kills what the runner has started.
+    /// Kills what the runner has started, some time after that.
     fn bereave(&mut self, at: Duration) -> bool {
-        std::thread::sleep(at);
+        while self.child.try_wait().unwrap().is_none() {
+            let children = self.children();
+            if !children.is_empty() {
+                std::thread::sleep(at / 5);
+                return children.into_iter().any(|child| kill(child, Signal::SIGKILL).is_ok());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+
+    fn children(&self) -> Vec<Pid> {
         let id = self.child.id();
-        let children =
-            std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        let killed = children.split_whitespace().filter_map(|child| child.parse().ok());
-        killed
-            .map(|child: u32| kill(pid(child), Signal::SIGKILL).is_ok())
-            .fold(false, |any, one| any | one)
+        let text = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let text = text.unwrap_or_default();
+        text.split_whitespace().filter_map(|child| child.parse().ok()).map(Pid::from_raw).collect()
     }
 
     /// Did it come to its end?
@@ -157,16 +165,7 @@ impl Launch {
 /// Nobody reads what it says: a pipe that is full would stop it.
 fn drain(child: &mut Child) {
     if let Some(mut pipe) = child.stderr.take() {
-        std::thread::spawn(move || {
-            std::io::copy(
-                &mut pipe,
-                &mut std::fs::OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open("/tmp/chaos.log")
-                    .unwrap(),
-            )
-        });
+        std::thread::spawn(move || std::io::copy(&mut pipe, &mut std::io::sink()));
     }
 }
 

@@ -113,14 +113,14 @@ fn nothing_is_lost_with_a_ledger_in_s3() {
 
 /// Defects that somebody could make, by the names under which the runner knows them (feature `mutants`).
 const MUTANTS: [&str; 8] = [
+    "undelivered-is-done",
     "claim-without-owner",
     "decide-without-first",
     "deliver-before-deciding",
     "strike-before-delivering",
     "deliver-own-outcome",
-    "undelivered-is-done",
     "interrupted-is-done",
-    "decide-before-spooling",
+    "settle-without-moving",
 ];
 
 #[test]

@@ -25,6 +25,7 @@ mod ledger;
 mod packers;
 mod process;
 mod runtime_api;
+mod secrets;
 mod serve;
 mod settings;
 mod unpack;

@@ -7,6 +7,7 @@ use super::{Ledger, Object};
 use crate::error::LedgerError;
 use crate::id::JobId;
 use crate::layout::Layout;
+use crate::mutant::mutant;
 use crate::outcome::{Outcome, Stored};
 
 /// The largest object that S3 copies in one request (S3 API reference, `CopyObject`), bytes.
@@ -25,6 +26,9 @@ impl Ledger {
     /// Decides how a job ended. A large response is spooled before, so that an outcome is never
     /// without it.
     pub async fn decide(&self, id: &JobId, outcome: &Outcome) -> Result<Decision, LedgerError> {
+        if mutant("decide-without-first") {
+            return self.put_record(&Layout::outcome(id), outcome).await.map(|()| Decision::First);
+        }
         match self.create_record(&Layout::outcome(id), outcome).await? {
             Some(other) if other.writer != outcome.writer => Ok(Decision::Already(Box::new(other))),
             _ => Ok(Decision::First),
@@ -52,7 +56,7 @@ impl Ledger {
     pub async fn settle(&self, id: &JobId, outcome: &Outcome) -> Result<(), LedgerError> {
         let Some(response) = &outcome.response else { return Ok(()) };
         let (from, to) = (Layout::undecided(id, outcome.attempt), Layout::response(id));
-        if !self.is_settled(&to, response).await? {
+        if !self.is_settled(&to, response).await? && !mutant("settle-without-moving") {
             self.copy(&from, &to, response).await?;
         }
         self.delete(&from).await

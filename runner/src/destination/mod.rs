@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 pub use heartbeat::{EVERY, heartbeat};
-use ledger::{Destination, Time};
+use ledger::{Destination, Time, mutant};
 pub use parcel::{Parcel, ParcelError};
 pub use queue::Queue;
 pub use request::{ATTRIBUTE, Event, Known, Message, Request, SOURCE, region};
@@ -177,6 +177,9 @@ impl<C: Carrier> Courier<'_, C> {
                 },
                 () = until.passed() => return self.given_up("there was no answer"),
             };
+            if mutant("undelivered-is-done") {
+                return Fate::Delivered { when: Time::now(), id: None };
+            }
             match fault.meaning {
                 Meaning::Gone => return Fate::Gone { reason: fault.said },
                 // A carrier whose limit was not raised everywhere yet.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::reap_one;
@@ -51,7 +51,7 @@ fn has_children() -> bool {
 /// Reaps what has ended. Is nobody left?
 fn all_reaped() -> bool {
     while reap_one().is_some() {}
-    waitpid(None, Some(WaitPidFlag::WNOHANG)) == Err(Errno::ECHILD)
+    !has_children()
 }
 
 /// All processes below this one.

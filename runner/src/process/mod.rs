@@ -19,9 +19,9 @@ pub use exits::{Ended, Exits};
 pub use leftovers::{ask_all, end_all};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
 use crate::boot::environment::Variables;
@@ -132,17 +132,28 @@ impl Group {
     }
 }
 
+/// Reaps one process that has ended, if there is any.
 fn reap_one() -> Option<(Pid, Exit)> {
     loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => return Some((pid, Exit::Code(code))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                return Some((pid, Exit::Signal(signal as i32)));
-            }
-            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return None,
-            // Stops are not asked for; anything else is not an end.
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return None,
+        let mut status = 0;
+        // SAFETY: writes to `status` alone. nix reaps those that a real-time signal has ended, and then has no
+        // word for them: their end would be lost.
+        #[expect(unsafe_code, reason = "nix knows no real-time signals")]
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        match pid {
+            -1 if Errno::last() == Errno::EINTR => {}
+            // Nobody is left, or nobody has ended.
+            ..=0 => return None,
+            pid => return Some((Pid::from_raw(pid), exit(status))),
         }
+    }
+}
+
+/// How a process ended, of a status that `waitpid` has given without WUNTRACED or WCONTINUED: it is an end.
+const fn exit(status: i32) -> Exit {
+    if libc::WIFSIGNALED(status) {
+        Exit::Signal(libc::WTERMSIG(status))
+    } else {
+        Exit::Code(libc::WEXITSTATUS(status))
     }
 }

@@ -137,11 +137,6 @@ impl From<&RunError> for Code {
             | RunError::Listen { .. } => Self::Usage,
             RunError::Image(error) => error.into(),
             RunError::Ledger(error) if error.is_content() => Self::Refused,
-            RunError::Unrecorded(_)
-            | RunError::Response(_)
-            | RunError::NoTime(_)
-            | RunError::Undelivered(_)
-            | RunError::Undeliverable(_) => Self::Undelivered,
             RunError::Event(_)
             | RunError::NoJob { .. }
             | RunError::Job(_)
@@ -150,6 +145,11 @@ impl From<&RunError> for Code {
             | RunError::Place(PlaceError::Occupied { .. }) => Self::Refused,
             RunError::Fetch(error) => error.into(),
             RunError::Aws(_) | RunError::Ledger(_) => Self::Unavailable,
+            RunError::Undelivered(_)
+            | RunError::Unrecorded(_)
+            | RunError::Response(_)
+            | RunError::NoTime(_)
+            | RunError::Undeliverable(_) => Self::Undelivered,
             RunError::Unpack(error) => error.into(),
             RunError::Place(_) | RunError::SetUp(_) | RunError::Machine { .. } => Self::Internal,
         }

@@ -9,7 +9,7 @@ mod settings;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, State, Time};
+use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, State, Time, mutant};
 
 use super::attempt::{self, Ran, Tried};
 use super::deliver::{self, Kept, say, within};
@@ -75,6 +75,9 @@ impl Desk<'_> {
         let timeout = self.asked.limits.stop_timeout;
         let (outcome, error) = match tried {
             Ok(Tried::Interrupted) => {
+                if mutant("interrupted-is-done") {
+                    self.ledger.delivered(&self.job.id).await?;
+                }
                 held.note(State::Interrupted, "told to stop").await;
                 return Ok(Code::Interrupted);
             }
@@ -90,9 +93,15 @@ impl Desk<'_> {
                 return Err(error);
             }
         };
+        if mutant("deliver-before-deciding") {
+            let (config, parcel, route) = Box::pin(self.packed(&outcome)).await?;
+            Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await?;
+        }
         let decision = within(stop, timeout, self.ledger.decide(&self.job.id, &outcome)).await;
         let decision = decision.ok_or(RunError::NoTime("record the outcome"))?;
-        if let Decision::Already(other) = decision.map_err(RunError::Unrecorded)? {
+        if let Decision::Already(other) = decision.map_err(RunError::Unrecorded)?
+            && !mutant("deliver-own-outcome")
+        {
             let _best_effort = self.ledger.discard(&self.job.id, self.asked.attempt).await;
             say(&format!(
                 "attempt {} has decided this job's outcome: nothing was to be done",
@@ -149,6 +158,9 @@ impl Desk<'_> {
         };
         let packed = Box::pin(within(stop, timeout, self.packed(&outcome))).await;
         let (config, parcel, route) = packed.ok_or(RunError::NoTime("deliver the outcome"))??;
+        if mutant("strike-before-delivering") {
+            self.ledger.delivered(&self.job.id).await?;
+        }
         Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await?;
         let struck = within(stop, timeout, self.strike(outcome)).await;
         struck.ok_or(RunError::NoTime("record that the outcome was delivered"))??;

@@ -31,9 +31,14 @@ impl Environment {
             return self.heard();
         };
         self.processes.remove(&party);
-        // What it started goes with it; at the end of all it is given time.
+        // What it started goes with it, and has time for that; at the end of all that is seen to elsewhere.
         if !self.stopping {
-            group.kill();
+            let patience = self.common.leftovers;
+            group.terminate();
+            tokio::spawn(async move {
+                tokio::time::sleep(patience).await;
+                group.kill();
+            });
         }
         self.drain();
         if party == Party::Runtime && !self.jobs.is_empty() {

@@ -65,11 +65,12 @@ impl<P> Session<P> {
     }
 
     /// How long the runtime, and how long all together may take. Without extensions Lambda gives a
-    /// runtime no time at all; one that is busy when we are told to stop has our grace.
+    /// runtime no time at all; one that is at work when we are told to stop has our grace.
     fn shares(&self) -> (Millis, Millis) {
         let external = !self.extensions.alive().is_empty();
         let grace = self.settings.grace;
-        if self.stopping && self.work.is_busy() {
+        let making_ready = matches!(self.life, Life::Extensions(_) | Life::Runtime(_));
+        if self.stopping && (making_ready || self.work.is_busy()) {
             return if external {
                 (grace.saturating_sub(EXTERNAL).max(1), grace)
             } else {

@@ -223,10 +223,12 @@ fn a_stop_waits_for_the_grace_and_an_answer_within_it_counts() {
 
 #[test]
 fn a_stop_gives_back_what_was_not_handed_out_and_ends_an_idle_runtime_at_once() {
+    let (mut idle, _) = after_all(settings(&[]), vec![Input::Boot, Input::Next(Seat(0))]);
+    assert_eq!(idle.handle(1, Input::Stop), [Effect::Kill(Party::Runtime)]);
     let mut session = after(vec![]);
     let effects = session.handle(1, Input::Stop);
     assert_eq!(told(&effects), ["answer id Stopped", "end id Stopped"]);
-    assert_eq!(effects.last(), Some(&Effect::Kill(Party::Runtime)));
+    assert_eq!(effects.last(), Some(&Effect::Terminate(Party::Runtime)), "it is at work");
     assert_eq!(session.handle(2, Input::Next(Seat(0))), []);
     assert_eq!(session.handle(3, exited(0)), [Effect::Down]);
     let effects = session.handle(4, Input::Submit(invocation("late")));
