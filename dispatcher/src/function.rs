@@ -1,0 +1,81 @@
+//! What is known of a function before it is run: what `GetFunctionConfiguration` says, in our own types. Pure.
+//! Who asks Lambda is `aws`; how it is placed, `place`.
+
+use std::collections::BTreeMap;
+
+/// A deployed function, as far as its placement and the safety checks want to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its ARN without a qualifier.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// `$LATEST` or the number of a version.
+    pub version: String,
+    /// Runtime identifier (`python3.13`); none for container images.
+    pub runtime: Option<String>,
+    /// The instruction set of its code.
+    pub architecture: Architecture,
+    /// Memory, MB (128 to 32,768).
+    pub memory_mb: u32,
+    /// Size of `/tmp`, MB (512 to 10,240).
+    pub ephemeral_mb: u32,
+    /// Time-out on Lambda, seconds.
+    pub timeout_seconds: u32,
+    /// ARN of its execution role.
+    pub role: String,
+    /// Where it is attached to a VPC.
+    pub network: Option<Network>,
+    /// Its code.
+    pub code: Code,
+    /// A file system that it has mounted.
+    pub file_system: Option<FileSystem>,
+    /// Queue or topic that takes its failed events (`DeadLetterConfig.TargetArn`).
+    pub dead_letter: Option<String>,
+    /// Durable functions (`DurableConfig`) cannot be run here.
+    pub durable: bool,
+    /// Isolated by tenant (`TenancyConfig`).
+    pub tenants: bool,
+    /// Its tags, where they may be read.
+    pub tags: BTreeMap<String, String>,
+    /// When its code or configuration was changed last, as Lambda writes it.
+    pub modified: String,
+    /// Which state of the configuration this is.
+    pub revision: Option<String>,
+}
+
+/// Instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// `x86_64`
+    X86,
+    /// `arm64`
+    Arm,
+}
+
+/// Subnets and security groups of a function in a VPC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Ids of subnets, at most 16.
+    pub subnets: Vec<String>,
+    /// Ids of security groups, at most 5.
+    pub security_groups: Vec<String>,
+}
+
+/// Where a function's code is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Code {
+    /// A zip archive, with layers.
+    Zip,
+    /// A container image, by digest where Lambda says it (`…@sha256:…`).
+    Image(String),
+}
+
+/// An EFS access point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSystem {
+    /// ARN of the access point.
+    pub arn: String,
+    /// Where it is mounted, below `/mnt/`.
+    pub mount: String,
+}
