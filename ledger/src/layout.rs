@@ -35,6 +35,24 @@ impl Layout {
         format!("jobs/{id}/attempts/{number}.response")
     }
 
+    /// What its launches begin with.
+    pub fn launches(id: &JobId) -> String {
+        format!("jobs/{id}/launches")
+    }
+
+    /// The launch of an attempt.
+    pub fn launch(id: &JobId, number: u32) -> String {
+        format!("jobs/{id}/launches/{number}.json")
+    }
+
+    /// What messages that are kept out of the way begin with.
+    pub const QUARANTINE: &str = "quarantine";
+
+    /// A message that is kept out of the way.
+    pub fn quarantined(id: &JobId) -> String {
+        format!("quarantine/{id}.json")
+    }
+
     /// The outcome.
     pub fn outcome(id: &JobId) -> String {
         format!("jobs/{id}/outcome.json")

@@ -3,7 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `id`, `address` | how jobs and ledgers are named; pure |
-//! | `job`, `attempt`, `outcome` | what is recorded of a job; pure |
+//! | `job`, `launch`, `attempt`, `outcome`, `quarantine` | what is recorded of a job, and of what could not be one; pure |
 //! | `record`, `destination` | Lambda's invocation record, and where outcomes go; pure |
 //! | `document`, `time`, `writer` | what all records have in common: versions, unknown fields, moments, nonces; pure |
 //! | `layout` | which object is where below a ledger's root; pure |
@@ -20,9 +20,11 @@ mod document;
 mod error;
 mod id;
 mod job;
+mod launch;
 mod layout;
 mod mutant;
 mod outcome;
+mod quarantine;
 mod record;
 mod redacted;
 mod store;
@@ -36,11 +38,13 @@ pub use document::{DocumentError, Unknown, Version};
 pub use error::LedgerError;
 pub use id::{IdError, JobId};
 pub use job::{Context, INLINE, Job, Limits, Origin};
+pub use launch::Launch;
 pub use layout::Layout;
 pub use mutant::mutant;
 /// The HTTP client that S3 is spoken to with: `HttpClient::new(reqwest_client)`.
 pub use object_store::client::HttpClient;
 pub use outcome::{Blame, Facts, Outcome, Record, Stored};
+pub use quarantine::Quarantined;
 pub use record::{
     Condition, InvocationRecord, RESPONSE, Response, ResponseContext, payload, qualified,
 };

@@ -49,10 +49,7 @@ impl Ledger {
 
     /// A job's attempts, first to last.
     pub async fn attempts(&self, id: &JobId) -> Result<Vec<Attempt>, LedgerError> {
-        let objects = self.list(&Layout::attempts(id)).await?;
-        let names = objects.iter().filter_map(|meta| meta.location.filename());
-        let mut numbers: Vec<u32> = names.filter_map(Layout::number).collect();
-        numbers.sort_unstable();
+        let numbers = self.numbers(&Layout::attempts(id)).await?;
         let mut attempts = Vec::with_capacity(numbers.len());
         for number in numbers {
             attempts.extend(self.record(&Layout::attempt(id, number)).await?);

@@ -10,6 +10,7 @@ mod attempts;
 mod bucket;
 mod credentials;
 mod jobs;
+mod launches;
 mod objects;
 mod open;
 mod outcomes;

@@ -27,6 +27,12 @@ async fn a_job_is_recorded_run_and_delivered() {
 }
 
 #[tokio::test]
+async fn a_launch_is_intended_once_and_a_message_is_kept_once() {
+    let ledger = open(&tempfile::tempdir().unwrap());
+    scenes::a_launch_is_intended_once_and_a_message_is_kept_once(&ledger).await;
+}
+
+#[tokio::test]
 async fn a_large_event_is_an_object_of_its_own() {
     scenes::a_large_event_is_an_object_of_its_own(&open(&tempfile::tempdir().unwrap())).await;
 }

@@ -1,7 +1,7 @@
 //! Records as they are written, of every type: read and written again, each byte is the same. A change
 //! that breaks one of these breaks the ledgers of users.
 
-use ledger::{Attempt, Blame, Job, Outcome};
+use ledger::{Attempt, Blame, Job, Launch, Outcome, Quarantined};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -38,6 +38,20 @@ fn attempts() {
     assert_eq!((attempt.number, attempt.ended), (1, None));
     let over: Attempt = again("attempt-over");
     assert_eq!(over.unknown["spot"], true);
+}
+
+#[test]
+fn launches() {
+    let launch: Launch = again("launch");
+    assert_eq!((launch.number, launch.series, launch.larger), (2, 2, 1));
+    assert_eq!(launch.unknown["spread"], "a");
+}
+
+#[test]
+fn messages_that_are_kept_out_of_the_way() {
+    let kept: Quarantined = again("quarantined");
+    assert_eq!(kept.id.as_str(), "b7c8f9e2-0a1b2c3d");
+    assert!(!format!("{kept:?}").contains("Body"), "{kept:?}");
 }
 
 #[test]

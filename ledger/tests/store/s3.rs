@@ -55,6 +55,7 @@ fn open(prefix: &str) -> Ledger {
 #[ignore = "wants an S3: run by the end-to-end tests"]
 async fn every_scene_of_a_ledger() {
     scenes::a_job_is_recorded_run_and_delivered(&open("life/of a job")).await;
+    scenes::a_launch_is_intended_once_and_a_message_is_kept_once(&open("launch")).await;
     scenes::a_large_event_is_an_object_of_its_own(&open("event")).await;
     scenes::a_large_response_is_spooled_settled_and_read(&open("response")).await;
     scenes::responses_at_the_edges_of_a_part_are_whole(&open("edges")).await;

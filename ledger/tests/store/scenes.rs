@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use ledger::{
-    Attempt, Claim, Created, Decision, Facts, Job, JobId, Ledger, LedgerError, Object, Origin,
-    Outcome, PART, Redacted, State, Time,
+    Attempt, Claim, Created, Decision, Facts, Job, JobId, Launch, Ledger, LedgerError, Object,
+    Origin, Outcome, PART, Quarantined, Redacted, State, Time,
 };
 
 fn id(name: &str) -> JobId {
@@ -147,4 +147,32 @@ pub(crate) async fn a_response_that_breaks_off_is_not_stored(ledger: &Ledger) {
     let error = ledger.spool(&id("broken"), 1, broken).await.unwrap_err();
     assert!(error.to_string().ends_with("could not be read"), "{error}");
     ledger.discard(&id("broken"), 1).await.unwrap();
+}
+
+/// A launch from its intention to its start, and a message that never becomes one.
+pub(crate) async fn a_launch_is_intended_once_and_a_message_is_kept_once(ledger: &Ledger) {
+    let name = id("launched");
+    let launch =
+        |cpu: u32| Launch::new(1, "ecs", serde_json::json!({ "cpu": cpu }), Time::from_millis(1));
+    let first = ledger.intend(&name, launch(256)).await.unwrap();
+    let second = ledger.intend(&name, launch(512)).await.unwrap();
+    assert_eq!(second, first);
+    let refused = first.as_refused("no capacity", Time::from_millis(9), true);
+    ledger.launched(&name, &refused).await.unwrap();
+    let started = refused.as_started("task/1", Time::from_millis(10));
+    ledger.launched(&name, &started).await.unwrap();
+    assert_eq!(ledger.launches(&name).await.unwrap(), std::slice::from_ref(&started));
+    assert_eq!((started.series, started.refused, started.not_before), (2, None, None));
+
+    let kept = |reason: &str| {
+        let message = serde_json::value::RawValue::from_string("{\"n\": 1.0}".to_owned()).unwrap();
+        Quarantined::new(id("kept"), "arn:q", reason, message, Time::from_millis(1))
+    };
+    ledger.quarantine(&kept("first")).await.unwrap();
+    ledger.quarantine(&kept("second")).await.unwrap();
+    let found = ledger.quarantined().await.unwrap();
+    let reasons: Vec<&str> = found.iter().map(|kept| kept.reason.as_str()).collect();
+    assert_eq!(reasons, ["first"]);
+    ledger.release(&id("kept")).await.unwrap();
+    assert!(ledger.quarantined_message(&id("kept")).await.unwrap().is_none());
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
-use ledger::{Destination, INLINE, JobId, Ledger, Object, Outcome, Stored, Time};
+use ledger::{Destination, INLINE, Object, Outcome, Stored, Time};
 use tokio::time::timeout_at;
 
 use super::attempt::{self, Ran, Tried};
@@ -127,21 +127,6 @@ impl Large for Held {
         async {
             let pieces = opened?;
             Ok(Object { bytes: pieces.length(), pieces: pieces.stream().boxed() })
-        }
-        .boxed()
-    }
-}
-
-/// A response in a ledger.
-#[derive(Debug)]
-pub(super) struct Kept(pub(super) Ledger, pub(super) JobId);
-
-impl Large for Kept {
-    fn open(&self) -> BoxFuture<'static, io::Result<Object>> {
-        let (ledger, id) = (self.0.clone(), self.1.clone());
-        async move {
-            let object = ledger.response(&id).await.map_err(io::Error::other)?;
-            object.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
         }
         .boxed()
     }

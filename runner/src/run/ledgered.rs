@@ -4,21 +4,17 @@
 mod batch;
 mod claim;
 mod heart;
-mod settings;
+pub(super) mod settings;
 
-use std::sync::Arc;
-
-use aws_config::SdkConfig;
 use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, State, Time, mutant};
 
 use super::attempt::{self, Ran, Tried};
-use super::deliver::{self, Kept, say, within};
+use super::decided::Decided;
+use super::deliver::{self, say, within};
 use super::error::RunError;
-use crate::aws;
 use crate::causes::causes;
 use crate::code::Code;
 use crate::config::{Claimable, Environment};
-use crate::destination::{Large, Parcel, Route};
 use crate::outcome::{self, Try};
 use crate::signals::{Signals, Stop};
 use claim::{Entered, Held};
@@ -94,7 +90,7 @@ impl Desk<'_> {
             }
         };
         if mutant("deliver-before-deciding") {
-            let (config, parcel, route) = Box::pin(self.packed(&outcome)).await?;
+            let (config, parcel, route) = Box::pin(self.decided().packed(&outcome)).await?;
             Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await?;
         }
         let decision = within(stop, timeout, self.ledger.decide(&self.job.id, &outcome)).await;
@@ -134,7 +130,16 @@ impl Desk<'_> {
 
     /// Where AWS is asked.
     fn region(&self) -> Option<String> {
-        self.asked.region.clone().or_else(|| settings::region(&self.job))
+        self.decided().region()
+    }
+
+    fn decided(&self) -> Decided<'_> {
+        Decided {
+            ledger: &self.ledger,
+            job: &self.job,
+            destinations: self.destinations.as_deref(),
+            region: self.asked.region.clone(),
+        }
     }
 
     /// The outcome of a job that no attempt can run.
@@ -156,41 +161,16 @@ impl Desk<'_> {
             Some(_) => Code::FunctionFailed,
             None => Code::Success,
         };
-        let packed = Box::pin(within(stop, timeout, self.packed(&outcome))).await;
+        let decided = self.decided();
+        let packed = Box::pin(within(stop, timeout, decided.packed(&outcome))).await;
         let (config, parcel, route) = packed.ok_or(RunError::NoTime("deliver the outcome"))??;
         if mutant("strike-before-delivering") {
             self.ledger.delivered(&self.job.id).await?;
         }
         Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await?;
-        let struck = within(stop, timeout, self.strike(outcome)).await;
+        let struck = within(stop, timeout, decided.strike(outcome)).await;
         struck.ok_or(RunError::NoTime("record that the outcome was delivered"))??;
         Ok(code)
-    }
-
-    /// What is delivered, and where to.
-    async fn packed(&self, outcome: &Outcome) -> Result<(SdkConfig, Parcel, Route), RunError> {
-        self.ledger.settle(&self.job.id, outcome).await?;
-        let kept = || Arc::new(Kept(self.ledger.clone(), self.job.id.clone())) as Arc<dyn Large>;
-        let large = outcome.response.as_ref().map(|_| kept());
-        let parcel = Parcel::of(outcome, large, Some((&self.job, self.ledger.root())))?;
-        let parcel = parcel.at_hand().await.map_err(RunError::Response)?;
-        let config = aws::config(self.region()).await;
-        let said = self.job.destinations.clone().or_else(|| self.destinations.clone());
-        let wanted = match said {
-            Some(wanted) => wanted,
-            None => aws::own_destinations(&config, parcel.function_arn())
-                .await
-                .map_err(|error| RunError::Undeliverable(causes(&error)))?
-                .wanted(parcel.succeeded()),
-        };
-        let route = Route::new(wanted, Some(&self.job), parcel.function_arn());
-        Ok((config, parcel, route))
-    }
-
-    async fn strike(&self, mut outcome: Outcome) -> Result<(), RunError> {
-        outcome.delivered = Some(Time::now());
-        self.ledger.amend(&self.job.id, &outcome).await?;
-        Ok(self.ledger.delivered(&self.job.id).await?)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod contained;
+mod decided;
 mod deliver;
 mod error;
 mod event;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use attempt::Tried;
+pub use decided::Decided;
 pub use error::RunError;
 use error::machine;
 use install::Job;

@@ -46,7 +46,7 @@ fn request_id(job: &Job) -> String {
 }
 
 /// The region of the function, where it is named by ARN.
-pub(super) fn region(job: &Job) -> Option<String> {
+pub(in crate::run) fn region(job: &Job) -> Option<String> {
     let name = config::function_name(variable::JOB, &job.function).ok()?;
     name.region().map(str::to_owned)
 }

@@ -1,0 +1,79 @@
+//! An outcome that is decided and has still to arrive: what is sent, where to, and how the job is struck off the
+//! unfinished ones afterwards. Sending is `destination`'s; how long it may take is decided by whoever delivers.
+
+use std::io;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use ledger::{Destination, Job, JobId, Ledger, Object, Outcome, Time};
+
+use super::error::RunError;
+use super::ledgered::settings;
+use crate::aws;
+use crate::causes::causes;
+use crate::destination::{Large, Parcel, Route};
+
+/// A job whose outcome is decided, or about to be.
+#[derive(Debug)]
+pub struct Decided<'a> {
+    /// Where it is recorded.
+    pub ledger: &'a Ledger,
+    /// The job.
+    pub job: &'a Job,
+    /// Where outcomes go of jobs that do not say so themselves; none said: where the function's own
+    /// configuration says.
+    pub destinations: Option<&'a [Destination]>,
+    /// The region, where the function does not name it.
+    pub region: Option<String>,
+}
+
+impl Decided<'_> {
+    /// What is delivered, and where to.
+    pub async fn packed(&self, outcome: &Outcome) -> Result<(SdkConfig, Parcel, Route), RunError> {
+        self.ledger.settle(&self.job.id, outcome).await?;
+        let kept = || Arc::new(Kept(self.ledger.clone(), self.job.id.clone())) as Arc<dyn Large>;
+        let large = outcome.response.as_ref().map(|_| kept());
+        let parcel = Parcel::of(outcome, large, Some((self.job, self.ledger.root())))?;
+        let parcel = parcel.at_hand().await.map_err(RunError::Response)?;
+        let config = aws::config(self.region()).await;
+        let said = self.job.destinations.as_deref().or(self.destinations);
+        let wanted = match said {
+            Some(wanted) => wanted.to_vec(),
+            None => aws::own_destinations(&config, parcel.function_arn())
+                .await
+                .map_err(|error| RunError::Undeliverable(causes(&error)))?
+                .wanted(parcel.succeeded()),
+        };
+        let route = Route::new(wanted, Some(self.job), parcel.function_arn());
+        Ok((config, parcel, route))
+    }
+
+    /// Records that all destinations have it, and strikes the job off the unfinished ones.
+    pub async fn strike(&self, mut outcome: Outcome) -> Result<(), RunError> {
+        outcome.delivered = Some(Time::now());
+        self.ledger.amend(&self.job.id, &outcome).await?;
+        Ok(self.ledger.delivered(&self.job.id).await?)
+    }
+
+    /// Where AWS is asked.
+    pub(super) fn region(&self) -> Option<String> {
+        self.region.clone().or_else(|| settings::region(self.job))
+    }
+}
+
+/// A response in a ledger.
+#[derive(Debug)]
+struct Kept(Ledger, JobId);
+
+impl Large for Kept {
+    fn open(&self) -> BoxFuture<'static, io::Result<Object>> {
+        let (ledger, id) = (self.0.clone(), self.1.clone());
+        async move {
+            let object = ledger.response(&id).await.map_err(io::Error::other)?;
+            object.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        }
+        .boxed()
+    }
+}
