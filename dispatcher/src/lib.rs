@@ -11,3 +11,4 @@ pub mod launch;
 pub mod message;
 pub mod place;
 pub mod policy;
+pub mod queue;

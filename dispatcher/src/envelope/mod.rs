@@ -1,1 +1,5 @@
-//! To be written.
+//! What a message is: one file per shape.
+
+mod types;
+
+pub use types::{Failed, Hint, Kind, Known, Object, Reason, Seen, Understood};

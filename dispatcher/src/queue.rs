@@ -1,0 +1,153 @@
+//! An SQS queue: messages received with all they carry, done, or left for later. Owns the calls; what a message
+//! means is `envelope`'s business.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName};
+use bytes::Bytes;
+use ledger::Redacted;
+use runner::causes::causes;
+use thiserror::Error;
+
+use crate::message::{Attribute, Message};
+
+/// The longest visibility time-out (SQS quotas), seconds.
+const LONGEST: u64 = 43_200;
+
+/// A queue did not do as it was told.
+#[derive(Debug, Error)]
+#[error("{operation} of `{url}` failed: {problem}")]
+pub struct QueueError {
+    /// API operation.
+    pub operation: &'static str,
+    /// The queue's URL.
+    pub url: String,
+    /// What was said.
+    pub problem: String,
+}
+
+/// A queue that messages are taken from.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+    arn: String,
+    hidden: Duration,
+}
+
+/// A message, and the handle by which it is done or given back.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What was delivered.
+    pub message: Message,
+    /// Valid until it is delivered again.
+    receipt: Redacted<String>,
+}
+
+impl Queue {
+    /// The queue at this URL. Messages that were received stay hidden for so long.
+    pub async fn open(client: Client, url: &str, hidden: Duration) -> Result<Self, QueueError> {
+        let request = client.get_queue_attributes().queue_url(url);
+        let answer = request.attribute_names(QueueAttributeName::QueueArn).send().await;
+        let answer = answer.map_err(|error| failed("GetQueueAttributes", url, &error))?;
+        let arn = answer.attributes().and_then(|all| all.get(&QueueAttributeName::QueueArn));
+        let arn = arn.cloned().unwrap_or_default();
+        Ok(Self { client, url: url.to_owned(), arn, hidden })
+    }
+
+    /// Its ARN.
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
+    /// How long a message that was received stays hidden.
+    pub fn hidden(&self) -> Duration {
+        self.hidden
+    }
+
+    /// Waits up to 20 seconds for up to ten messages.
+    pub async fn receive(&self, most: usize) -> Result<Vec<Delivery>, QueueError> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(most.clamp(1, 10)).unwrap_or(10))
+            .wait_time_seconds(20)
+            .visibility_timeout(seconds(self.hidden))
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| failed("ReceiveMessage", &self.url, &error))?;
+        let messages = answer.messages.unwrap_or_default();
+        Ok(messages.into_iter().map(|message| delivery(message, &self.arn)).collect())
+    }
+
+    /// The message has done its duty.
+    pub async fn done(&self, delivery: &Delivery) -> Result<(), QueueError> {
+        let request = self.client.delete_message().queue_url(&self.url);
+        let answer = request.receipt_handle(delivery.receipt.expose()).send().await;
+        answer.map(drop).map_err(|error| failed("DeleteMessage", &self.url, &error))
+    }
+
+    /// The message comes again after this time.
+    pub async fn later(&self, delivery: &Delivery, after: Duration) -> Result<(), QueueError> {
+        let request = self.client.change_message_visibility().queue_url(&self.url);
+        let request = request.receipt_handle(delivery.receipt.expose());
+        let answer = request.visibility_timeout(seconds(after)).send().await;
+        answer.map(drop).map_err(|error| failed("ChangeMessageVisibility", &self.url, &error))
+    }
+}
+
+fn seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs().min(LONGEST)).unwrap_or(i32::MAX)
+}
+
+fn failed<E, R>(operation: &'static str, url: &str, error: &SdkError<E, R>) -> QueueError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let problem = match error.as_service_error() {
+        Some(said) => format!(
+            "{}: {}",
+            said.code().unwrap_or("unknown"),
+            said.message().unwrap_or("without a message")
+        ),
+        None => causes(error),
+    };
+    QueueError { operation, url: url.to_owned(), problem }
+}
+
+fn delivery(message: aws_sdk_sqs::types::Message, queue_arn: &str) -> Delivery {
+    let system = message.attributes.unwrap_or_default();
+    let attributes = message.message_attributes.unwrap_or_default();
+    Delivery {
+        receipt: Redacted::new(message.receipt_handle.unwrap_or_default()),
+        message: Message {
+            id: message.message_id.unwrap_or_default(),
+            queue_arn: queue_arn.to_owned(),
+            body: Redacted::new(Bytes::from(message.body.unwrap_or_default())),
+            attributes: attributes
+                .into_iter()
+                .map(|(name, value)| (name, attribute(value)))
+                .collect(),
+            system: system
+                .into_iter()
+                .map(|(name, value)| (name.as_str().to_owned(), value))
+                .collect::<BTreeMap<_, _>>(),
+        },
+    }
+}
+
+fn attribute(value: MessageAttributeValue) -> Attribute {
+    let kind = value.data_type;
+    match (value.string_value, value.binary_value) {
+        (None, Some(bytes)) => {
+            Attribute::Binary { kind, value: Redacted::new(Bytes::from(bytes.into_inner())) }
+        }
+        (text, _) => Attribute::Text { kind, value: Redacted::new(text.unwrap_or_default()) },
+    }
+}
