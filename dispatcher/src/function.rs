@@ -79,3 +79,27 @@ pub struct FileSystem {
     /// Where it is mounted, below `/mnt/`.
     pub mount: String,
 }
+
+#[cfg(test)]
+pub(crate) fn sample() -> Function {
+    Function {
+        arn: "arn:aws:lambda:eu-west-1:123456789012:function:resize".into(),
+        name: "resize".into(),
+        version: "$LATEST".into(),
+        runtime: Some("python3.13".into()),
+        architecture: Architecture::X86,
+        memory_mb: 1769,
+        ephemeral_mb: 512,
+        timeout_seconds: 900,
+        role: "arn:aws:iam::123456789012:role/resize".into(),
+        network: None,
+        code: Code::Zip,
+        file_system: None,
+        dead_letter: None,
+        durable: false,
+        tenants: false,
+        tags: BTreeMap::new(),
+        modified: "2026-09-30T12:00:00.000+0000".into(),
+        revision: None,
+    }
+}

@@ -5,10 +5,16 @@
 //! [`resolve`] finds its function, described as [`function`]; [`policy`] decides whether a re-run is worth it;
 //! [`place`] where and how; [`launch`] starts it.
 
+pub mod aws;
 pub mod envelope;
 pub mod function;
+pub mod jobs;
 pub mod launch;
+pub mod lost;
 pub mod message;
 pub mod place;
 pub mod policy;
 pub mod queue;
+pub mod reconcile;
+pub mod resolve;
+mod seconds;

@@ -139,6 +139,8 @@ pub struct Failed {
     pub trace_id: Option<String>,
     /// The invocation record as it came, if it was one.
     pub record: Option<Redacted<Bytes>>,
+    /// Whether a topic, a bus or a bucket carried the record to the queue: then the queue is not the destination.
+    pub carried: bool,
 }
 
 impl Failed {
@@ -162,6 +164,7 @@ impl Failed {
             tenant: None,
             trace_id: None,
             record: None,
+            carried: false,
         }
     }
 }

@@ -1,1 +1,5 @@
-//! To be written.
+//! Starting what was placed.
+
+mod types;
+
+pub use types::{Cause, Launched, Refused, Seen};

@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
+use object_store::GetOptions;
 
+use super::objects::Answer;
 use super::{Access, Ledger};
 use crate::address::Root;
 use crate::error::LedgerError;
@@ -28,6 +30,32 @@ impl Bucket {
     ) -> Result<Stored, LedgerError> {
         self.0.upload(key, pieces).await
     }
+
+    /// Reads an object of at most so many bytes, in this version where one is named; nothing where there is none.
+    pub async fn read(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        most: u64,
+    ) -> Result<Option<Bytes>, LedgerError> {
+        let full = self.0.key(key);
+        let options =
+            || GetOptions { version: version.map(str::to_owned), ..GetOptions::default() };
+        let read = || async {
+            let found = self.0.store.get_opts(&full, options()).await?;
+            let bytes = found.meta.size;
+            if bytes > most { Ok(Err(bytes)) } else { found.bytes().await.map(Ok) }
+        };
+        match self.0.steadily("read", key, read).await? {
+            Answer::Done(Ok(bytes)) => Ok(Some(bytes)),
+            Answer::Done(Err(bytes)) => Err(self.0.refused(
+                "read",
+                key,
+                format!("it has {bytes} bytes, expected at most {most}"),
+            )),
+            Answer::Absent(_) | Answer::There(_) => Ok(None),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -48,5 +76,9 @@ mod tests {
             let found = std::fs::read_to_string(directory.path().join("a/b")).unwrap();
             assert_eq!(found, format!("record {text}"));
         }
+        assert_eq!(bucket.read("a/b", None, 10).await.unwrap().unwrap(), "record two");
+        assert!(bucket.read("a/c", None, 10).await.unwrap().is_none());
+        let large = bucket.read("a/b", None, 9).await.unwrap_err();
+        assert!(large.to_string().contains("10 bytes"), "{large}");
     }
 }

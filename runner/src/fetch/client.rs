@@ -6,7 +6,7 @@ use super::error::Fault;
 use crate::causes::causes;
 
 /// A client that follows no redirect, since the URL it is given is the object's own.
-pub(crate) fn new() -> Result<reqwest::Client, Fault> {
+pub fn new() -> Result<reqwest::Client, Fault> {
     with(roots())
 }
 

@@ -7,7 +7,7 @@
 //! they are the right ones. `spool` stands in where a server knows nothing of ranges.
 
 mod answer;
-pub(crate) mod client;
+pub mod client;
 mod digest;
 mod download;
 mod error;

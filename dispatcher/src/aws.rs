@@ -1,0 +1,204 @@
+//! The AWS SDK behind `resolve`'s and `envelope`'s questions: functions as our own type, objects as bytes. The only
+//! file that knows Lambda's SDK types; policy is elsewhere.
+
+use std::collections::BTreeMap;
+use std::str::FromStr as _;
+
+use aws_config::SdkConfig;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::types::FunctionConfiguration;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bytes::Bytes;
+use ledger::{Access, Bucket, Destination, HttpClient, LedgerError, Redacted, Root};
+use runner::aws::AwsError;
+use runner::causes::causes;
+use runner::fetch::client;
+use runner::function::name::FunctionName;
+
+use crate::envelope::Object;
+use crate::function::{Architecture, Code, FileSystem, Function, Network};
+use crate::resolve::directory::{Directory, LookupError};
+
+/// Lambda's control plane.
+#[derive(Debug, Clone)]
+pub struct Account {
+    sdk: SdkConfig,
+    client: Client,
+}
+
+impl Account {
+    /// With the region, credentials and endpoints of these settings.
+    pub fn new(sdk: &SdkConfig) -> Self {
+        Self { sdk: sdk.clone(), client: Client::new(sdk) }
+    }
+}
+
+impl Directory for Account {
+    async fn describe(&self, name: &str) -> Result<Function, LookupError> {
+        let parsed: FunctionName = name.parse().map_err(|error| {
+            LookupError::Refused(format!("expected a function's name or ARN: {}", causes(&error)))
+        })?;
+        let request = self.client.get_function().function_name(parsed.unqualified());
+        let request = request.set_qualifier(parsed.qualifier().map(str::to_owned));
+        let answer = request.send().await.map_err(|error| failed("GetFunction", name, &error))?;
+        function(answer).ok_or_else(|| {
+            LookupError::Refused(format!(
+                "GetFunction of `{name}` answered without a configuration"
+            ))
+        })
+    }
+
+    async fn mapped_to(&self, source: &str) -> Result<Vec<String>, LookupError> {
+        let request = self.client.list_event_source_mappings().event_source_arn(source);
+        let mut pages = request.into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(mapping) = pages.next().await {
+            let mapping =
+                mapping.map_err(|error| failed("ListEventSourceMappings", source, &error))?;
+            found.extend(mapping.function_arn);
+        }
+        Ok(found)
+    }
+
+    async fn failing_to(&self, target: &str) -> Result<Vec<String>, LookupError> {
+        let mut pages = self.client.list_functions().into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(function) = pages.next().await {
+            let function = function.map_err(|error| failed("ListFunctions", target, &error))?;
+            if dead_letter(&function).as_deref() == Some(target) {
+                found.extend(function.function_arn);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn failure_destination(&self, arn: &str) -> Result<Option<String>, LookupError> {
+        let own = runner::aws::own_destinations(&self.sdk, arn).await;
+        let own = own.map_err(|error| match &error {
+            AwsError::Refused { code, .. } if is_passing(code) => {
+                LookupError::Passing(causes(&error))
+            }
+            AwsError::Unreachable { .. } => LookupError::Passing(causes(&error)),
+            _ => LookupError::Refused(causes(&error)),
+        })?;
+        Ok(own.failure.map(|destination| match destination {
+            Destination::SqsArn { arn } => arn,
+            other => other.to_string(),
+        }))
+    }
+}
+
+/// Throttles and failures of AWS, by any of their names.
+fn is_passing(code: &str) -> bool {
+    ["Throttl", "TooManyRequests", "ServiceException", "InternalFailure", "ServiceUnavailable"]
+        .iter()
+        .any(|part| code.contains(part))
+}
+
+fn failed<E, R>(
+    operation: &'static str,
+    subject: &str,
+    error: &aws_smithy_runtime_api::client::result::SdkError<E, R>,
+) -> LookupError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let Some(said) = error.as_service_error() else {
+        return LookupError::Passing(format!(
+            "{operation} of `{subject}` got no answer: {}",
+            causes(error)
+        ));
+    };
+    let code = said.code().unwrap_or("unknown");
+    let message = said.message().unwrap_or("without a message");
+    let text = format!("{operation} of `{subject}` was refused: {code}: {message}");
+    match code {
+        "ResourceNotFoundException" => LookupError::Absent(text),
+        code if is_passing(code) => LookupError::Passing(text),
+        _ => LookupError::Refused(text),
+    }
+}
+
+fn function(answer: GetFunctionOutput) -> Option<Function> {
+    let GetFunctionOutput { configuration, code, tags, .. } = answer;
+    let image = code.and_then(|code| code.resolved_image_uri.or(code.image_uri));
+    let configuration = configuration?;
+    let architecture = configuration.architectures().first().map(|found| found.as_str().to_owned());
+    let file_system = configuration.file_system_configs().first().map(|found| FileSystem {
+        arn: found.arn().to_owned(),
+        mount: found.local_mount_path().to_owned(),
+    });
+    let positive = |found: Option<i32>, default: u32| {
+        found.and_then(|found| u32::try_from(found).ok()).unwrap_or(default)
+    };
+    let arn = configuration.function_arn.clone()?;
+    let name: FunctionName = arn.parse().ok()?;
+    Some(Function {
+        arn: unqualified(&arn),
+        name: name.name().to_owned(),
+        version: configuration.version.clone().unwrap_or_else(|| "$LATEST".to_owned()),
+        runtime: configuration.runtime().map(|runtime| runtime.as_str().to_owned()),
+        architecture: match architecture.as_deref() {
+            Some("arm64") => Architecture::Arm,
+            _ => Architecture::X86,
+        },
+        memory_mb: positive(configuration.memory_size, 128),
+        ephemeral_mb: positive(
+            configuration.ephemeral_storage().map(aws_sdk_lambda::types::EphemeralStorage::size),
+            512,
+        ),
+        timeout_seconds: positive(configuration.timeout, 3),
+        role: configuration.role.clone().unwrap_or_default(),
+        network: network(&configuration),
+        code: image.map_or(Code::Zip, Code::Image),
+        file_system,
+        dead_letter: dead_letter(&configuration),
+        durable: configuration.durable_config().is_some(),
+        tenants: configuration.tenancy_config().is_some(),
+        tags: tags.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
+        modified: configuration.last_modified.clone().unwrap_or_default(),
+        revision: configuration.revision_id.clone(),
+    })
+}
+
+/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME` without the version behind it.
+fn unqualified(arn: &str) -> String {
+    arn.split(':').take(7).collect::<Vec<_>>().join(":")
+}
+
+fn dead_letter(configuration: &FunctionConfiguration) -> Option<String> {
+    let target = configuration.dead_letter_config()?.target_arn()?;
+    (!target.is_empty()).then(|| target.to_owned())
+}
+
+fn network(configuration: &FunctionConfiguration) -> Option<Network> {
+    let found = configuration.vpc_config()?;
+    let subnets = found.subnet_ids().to_vec();
+    (!subnets.is_empty())
+        .then(|| Network { subnets, security_groups: found.security_group_ids().to_vec() })
+}
+
+/// The largest object that is read: an invocation record with its event and its answer, of 6 MB each at most.
+const LARGEST: u64 = 64 << 20;
+
+/// Reads a record that Lambda has left in a bucket.
+pub async fn object(sdk: &SdkConfig, object: &Object) -> Result<Redacted<Bytes>, LookupError> {
+    let Object { bucket, key, version } = object;
+    let http = client::new().map_err(|error| LookupError::Passing(causes(&error)))?;
+    let access = Access { sdk, http: HttpClient::new(http) };
+    let root = Root::from_str(&format!("s3://{bucket}"))
+        .map_err(|error| LookupError::Refused(error.to_string()))?;
+    let bucket = Bucket::open(&root, Some(access));
+    let bucket = bucket.map_err(|error| LookupError::Refused(causes(&error)))?;
+    match bucket.read(key, version.as_deref(), LARGEST).await {
+        Ok(Some(bytes)) => Ok(Redacted::new(bytes)),
+        Ok(None) => Err(LookupError::Absent(format!(
+            "expected a record of a failed invocation in s3://{root}/{key}, found no such object",
+            root = object.bucket
+        ))),
+        Err(error @ LedgerError::Unavailable { .. }) => Err(LookupError::Passing(causes(&error))),
+        Err(error) => Err(LookupError::Refused(causes(&error))),
+    }
+}

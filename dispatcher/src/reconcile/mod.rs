@@ -1,0 +1,3 @@
+//! Watches over unfinished jobs.
+
+pub mod next;

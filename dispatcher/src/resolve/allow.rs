@@ -1,0 +1,148 @@
+//! Which functions may be run: accounts, regions, names, a tag. A message is an instruction from whoever may send to
+//! the queue; what is not allowed here is not run. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::function::Function;
+
+/// What is allowed. Nothing said: functions of the queue's own account and region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Allow {
+    /// Accounts; none said: the queue's own.
+    pub accounts: Vec<String>,
+    /// Regions; none said: the queue's own.
+    pub regions: Vec<String>,
+    /// Names, with `*` for anything; none said: any.
+    pub functions: Vec<String>,
+    /// A tag that a function must have: `name` or `name=value`.
+    pub tag: Option<String>,
+    /// Whether a function's `OnFailure` destination must be the queue that its record came from.
+    pub provenance: bool,
+}
+
+impl Default for Allow {
+    fn default() -> Self {
+        Self {
+            accounts: Vec::new(),
+            regions: Vec::new(),
+            functions: Vec::new(),
+            tag: None,
+            provenance: true,
+        }
+    }
+}
+
+impl Allow {
+    /// Refuses a function that is not allowed to this queue: what was expected, what was found, what to do.
+    pub fn check(&self, function: &Function, queue_arn: &str) -> Result<(), String> {
+        let (region, account) = place(&function.arn);
+        let (queue_region, queue_account) = place(queue_arn);
+        listed("account", "accounts", account, &self.accounts, queue_account)?;
+        listed("region", "regions", region, &self.regions, queue_region)?;
+        if !self.functions.is_empty() && !self.functions.iter().any(|p| matches(p, &function.name))
+        {
+            return Err(format!(
+                "expected a function named like {}, found `{}`: add it to [allow] functions",
+                self.functions.join(", "),
+                function.name
+            ));
+        }
+        match &self.tag {
+            Some(tag) if !tagged(function, tag) => Err(format!(
+                "expected a function with the tag `{tag}`, found `{}` without it: tag it (reading tags needs lambda:ListTags), or change [allow] tag",
+                function.name
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn listed(what: &str, key: &str, found: &str, allowed: &[String], own: &str) -> Result<(), String> {
+    let fits = match allowed {
+        // Not every queue has an ARN: one that was read from a file has none.
+        [] => own.is_empty() || found == own,
+        list => list.iter().any(|one| one == found),
+    };
+    if fits {
+        return Ok(());
+    }
+    let expected = if allowed.is_empty() { own.to_owned() } else { allowed.join(", ") };
+    Err(format!("expected a function in {what} {expected}, found {found}: add it to [allow] {key}"))
+}
+
+/// Region and account of an ARN.
+fn place(arn: &str) -> (&str, &str) {
+    let mut parts = arn.split(':').skip(3);
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+fn tagged(function: &Function, tag: &str) -> bool {
+    match tag.split_once('=') {
+        Some((name, value)) => function.tags.get(name).is_some_and(|found| found == value),
+        None => function.tags.contains_key(tag),
+    }
+}
+
+/// Whether a name is like a pattern: `*` stands for anything, everything else for itself.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        let Some(at) = left.find(piece) else { return false };
+        left = &left[at + piece.len()..];
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::sample;
+
+    const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:failed";
+
+    #[test]
+    fn a_pattern_stands_for_names() {
+        for (pattern, name, expected) in [
+            ("resize", "resize", true),
+            ("resize", "resize2", false),
+            ("*", "", true),
+            ("img-*", "img-resize", true),
+            ("img-*", "im", false),
+            ("*-prod", "a-prod", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXcYb", false),
+            ("a*a", "a", false),
+            ("**", "x", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn nothing_said_allows_the_queues_own_account_and_region() {
+        let allow = Allow::default();
+        assert_eq!(allow.check(&sample(), QUEUE), Ok(()));
+        let foreign = allow.check(&sample(), "arn:aws:sqs:eu-west-1:999999999999:failed");
+        assert!(foreign.unwrap_err().contains("found 123456789012: add it to [allow] accounts"));
+        let far = allow.check(&sample(), "arn:aws:sqs:us-east-1:123456789012:failed");
+        assert!(far.unwrap_err().contains("[allow] regions"));
+    }
+
+    #[test]
+    fn names_and_tags_are_asked_for() {
+        let allow = Allow { functions: vec!["img-*".into()], ..Allow::default() };
+        assert!(allow.check(&sample(), QUEUE).unwrap_err().contains("[allow] functions"));
+        let mut function = sample();
+        for (tag, value, expected) in
+            [("rerun", "x", true), ("rerun=true", "true", true), ("rerun=true", "false", false)]
+        {
+            let allow = Allow { tag: Some(tag.into()), ..Allow::default() };
+            function.tags.insert("rerun".into(), value.into());
+            assert_eq!(allow.check(&function, QUEUE).is_ok(), expected, "{tag} {value}");
+        }
+    }
+}

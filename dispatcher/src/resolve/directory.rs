@@ -1,0 +1,114 @@
+//! What can be asked about functions, and its answers kept for a while: the control plane answers 15 times a second
+//! in all (Lambda quotas), for everybody in the account. Owns the cache and the rate; the calls are `aws`'s.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::function::Function;
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookupError {
+    /// No answer, a throttle, a failure of AWS: to be asked again.
+    Passing(String),
+    /// There is no such thing.
+    Absent(String),
+    /// We may not ask, or asked wrongly.
+    Refused(String),
+}
+
+/// Who knows functions.
+pub trait Directory {
+    /// What is known of a function, by name or ARN with an optional qualifier.
+    fn describe(&self, name: &str) -> impl Future<Output = Result<Function, LookupError>>;
+    /// ARNs of the functions that are mapped to this queue or stream, with alias or version.
+    fn mapped_to(&self, source: &str) -> impl Future<Output = Result<Vec<String>, LookupError>>;
+    /// ARNs of the functions whose dead letters go to this queue or topic.
+    fn failing_to(&self, target: &str) -> impl Future<Output = Result<Vec<String>, LookupError>>;
+    /// ARN of the function's `OnFailure` destination.
+    fn failure_destination(
+        &self,
+        arn: &str,
+    ) -> impl Future<Output = Result<Option<String>, LookupError>>;
+}
+
+/// How long an answer counts. A function that was changed since is noticed by the runner too, which asks itself.
+const FRESH: Duration = Duration::from_mins(1);
+/// The most answers of one kind that are kept.
+const MOST: usize = 10_000;
+
+type Kept<T> = Mutex<HashMap<String, (Instant, T)>>;
+
+/// A directory whose answers are kept.
+#[derive(Debug)]
+pub struct Cached<D> {
+    inner: D,
+    functions: Kept<Function>,
+    mapped: Kept<Vec<String>>,
+    failing: Kept<Vec<String>>,
+    destinations: Kept<Option<String>>,
+}
+
+impl<D> Cached<D> {
+    /// With nothing known yet.
+    pub fn new(inner: D) -> Self {
+        Self {
+            inner,
+            functions: Mutex::default(),
+            mapped: Mutex::default(),
+            failing: Mutex::default(),
+            destinations: Mutex::default(),
+        }
+    }
+
+    /// Who is asked.
+    pub fn inner(&self) -> &D {
+        &self.inner
+    }
+}
+
+impl<D: Directory> Directory for Cached<D> {
+    async fn describe(&self, name: &str) -> Result<Function, LookupError> {
+        keep(&self.functions, name, || self.inner.describe(name)).await
+    }
+
+    async fn mapped_to(&self, source: &str) -> Result<Vec<String>, LookupError> {
+        keep(&self.mapped, source, || self.inner.mapped_to(source)).await
+    }
+
+    async fn failing_to(&self, target: &str) -> Result<Vec<String>, LookupError> {
+        keep(&self.failing, target, || self.inner.failing_to(target)).await
+    }
+
+    async fn failure_destination(&self, arn: &str) -> Result<Option<String>, LookupError> {
+        keep(&self.destinations, arn, || self.inner.failure_destination(arn)).await
+    }
+}
+
+/// The answer that is known, or a new one. Refusals are not kept.
+async fn keep<T: Clone, F: Future<Output = Result<T, LookupError>>>(
+    kept: &Kept<T>,
+    key: &str,
+    ask: impl FnOnce() -> F,
+) -> Result<T, LookupError> {
+    if let Some(known) = known(kept, key) {
+        return Ok(known);
+    }
+    let answer = ask().await?;
+    let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if kept.len() >= MOST {
+        kept.retain(|_, (when, _)| when.elapsed() < FRESH);
+    }
+    if kept.len() < MOST {
+        kept.insert(key.to_owned(), (Instant::now(), answer.clone()));
+    }
+    Ok(answer)
+}
+
+fn known<T: Clone>(kept: &Kept<T>, key: &str) -> Option<T> {
+    let kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (when, answer) = kept.get(key)?;
+    (when.elapsed() < FRESH).then(|| answer.clone())
+}
