@@ -56,8 +56,7 @@ impl Why {
 
 /// The outcome of a job after so many attempts.
 pub fn outcome(job: &Job, attempts: u32, why: &Why, now: Time) -> Outcome {
-    let request_id =
-        job.context.request_id.clone().unwrap_or_else(|| job.id.to_string());
+    let request_id = job.context.request_id.clone().unwrap_or_else(|| job.id.to_string());
     let message = format!("RequestId: {request_id} Error: {}", why.text(attempts));
     let payload = json!({ "errorType": why.kind(), "errorMessage": message }).to_string();
     let before = job.origin.approximate_invoke_count.unwrap_or_default();
