@@ -7,6 +7,7 @@
 
 pub mod aws;
 pub mod envelope;
+pub mod file;
 pub mod function;
 pub mod jobs;
 pub mod launch;

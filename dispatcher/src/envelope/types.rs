@@ -119,6 +119,8 @@ pub struct Failed {
     pub condition: Option<String>,
     /// What it says of the error.
     pub error: Seen,
+    /// What its event came from, where the event tells: a bucket's name, or the ARN of a topic, a stream, a rule.
+    pub source: Option<String>,
     /// How often Lambda tried.
     pub invoke_count: Option<u32>,
     /// The token of a Step Functions task.
@@ -154,6 +156,7 @@ impl Failed {
             request_id: None,
             condition: None,
             error: Seen::default(),
+            source: None,
             invoke_count: None,
             task_token: None,
             items: None,

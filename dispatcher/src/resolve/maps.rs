@@ -36,9 +36,15 @@ impl Map {
 }
 
 /// The function that the map names for this hint, and by which entry.
-pub fn find(maps: &[Map], hint: &Hint, queue_arn: &str) -> Option<(String, String)> {
+pub fn find(
+    maps: &[Map],
+    hint: &Hint,
+    source: Option<&str>,
+    queue_arn: &str,
+) -> Option<(String, String)> {
     // What the message says is nearer to the function than the queue that brought it.
-    let said = |map: &&Map| names(map, hint);
+    let source = source.map(|source| Hint::Source(source.to_owned()));
+    let said = |map: &&Map| names(map, hint) || source.iter().any(|source| names(map, source));
     let by_queue = |map: &&Map| map.queue.as_deref().is_some_and(|name| is(name, queue_arn));
     let map = maps.iter().find(said).or_else(|| maps.iter().find(by_queue))?;
     Some((map.function.clone(), format!("the [[map]] entry of {}", key(map))))
@@ -107,9 +113,9 @@ mod tests {
             (Hint::Unknown, "by-queue"),
             (Hint::DeadLetter { target: QUEUE.into(), role_id: None }, "by-queue"),
         ] {
-            assert_eq!(find(&maps, &hint, QUEUE).unwrap().0, expected, "{hint:?}");
+            assert_eq!(find(&maps, &hint, None, QUEUE).unwrap().0, expected, "{hint:?}");
         }
-        assert_eq!(find(&maps[1..], &Hint::Unknown, QUEUE), None);
+        assert_eq!(find(&maps[1..], &Hint::Unknown, None, QUEUE), None);
     }
 
     #[test]

@@ -91,7 +91,9 @@ async fn name(
     if let Hint::Function(name) = &failed.function {
         return Ok((name.clone(), "the message names it".to_owned()));
     }
-    if let Some((function, by)) = maps::find(&settings.map, &failed.function, queue_arn) {
+    if let Some((function, by)) =
+        maps::find(&settings.map, &failed.function, failed.source.as_deref(), queue_arn)
+    {
         return Ok((function, by));
     }
     let (candidates, by) = match &failed.function {
