@@ -1,1 +1,262 @@
-//! To be written.
+//! Where and how an attempt will run: function and configuration → task definition, size, role, network, what the
+//! runner is told. Pure; a placement is recorded before it is asked for, so that a repetition asks for the same.
+
+pub mod cost;
+mod settings;
+pub mod size;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use ledger::{Destination, JobId};
+use runner::function::runtime;
+use serde::{Deserialize, Serialize};
+pub use settings::{Cpu, Rule, Settings};
+use size::Size;
+
+use crate::function::{Architecture, Code, Function};
+
+/// What is to be run.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The function.
+    pub function: &'a Function,
+    /// The job.
+    pub job: &'a JobId,
+    /// Address of the job in the ledger.
+    pub address: &'a str,
+    /// The attempt.
+    pub attempt: u32,
+    /// Sizes above the function's own.
+    pub larger: u32,
+    /// Where outcomes go that neither job nor function sends anywhere.
+    pub destinations: Option<&'a [Destination]>,
+}
+
+/// A task of ECS.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// The cluster.
+    pub cluster: String,
+    /// Family of the task definition, or more exactly.
+    pub task_definition: String,
+    /// The container that is the runner.
+    pub container: String,
+    /// CPU and memory.
+    pub size: Size,
+    /// Disk, GiB, if more than 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_gib: Option<u32>,
+    /// Role of the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_role: Option<String>,
+    /// Subnets.
+    pub subnets: Vec<String>,
+    /// Security groups.
+    pub security_groups: Vec<String>,
+    /// Whether it gets a public address.
+    pub public_ip: bool,
+    /// Capacity providers and weights.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, u32>,
+    /// A launch type in their place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_type: Option<String>,
+    /// What the runner is told: no secrets, since it is visible to everybody who may describe tasks.
+    pub environment: BTreeMap<String, String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Who started it: found again by it.
+    pub started_by: String,
+}
+
+/// The most characters of all overrides, JSON included (ECS API reference, `TaskOverride`).
+pub const OVERRIDES: usize = 8_192;
+
+/// Places an attempt. Errors say what was expected, what was found, what to do.
+pub fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, String> {
+    let function = wanted.function;
+    runnable(function)?;
+    let size = fitting(function, wanted.larger, settings)?;
+    let (subnets, security_groups) = network(function, settings)?;
+    let placement = Placement {
+        cluster: settings.cluster.clone(),
+        task_definition: definition(function, settings)?,
+        container: settings.container.clone(),
+        size,
+        disk_gib: disk(function, settings),
+        task_role: match settings.task_role.as_deref() {
+            Some("function") => Some(function.role.clone()),
+            role => role.map(str::to_owned),
+        },
+        subnets,
+        security_groups,
+        public_ip: settings.public_ip,
+        capacity: match settings.launch_type {
+            Some(_) => BTreeMap::new(),
+            None => settings.capacity.clone(),
+        },
+        launch_type: settings.launch_type.clone(),
+        environment: environment(wanted),
+        tags: tags(wanted, settings),
+        started_by: started_by(wanted.job, wanted.attempt),
+    };
+    let length = placement.overrides().to_string().len();
+    if length > OVERRIDES {
+        return Err(format!(
+            "expected overrides of at most {OVERRIDES} characters, found {length}: shorten the list of destinations"
+        ));
+    }
+    Ok(placement)
+}
+
+/// Refuses functions of kinds that cannot be run from outside Lambda.
+pub fn runnable(function: &Function) -> Result<(), String> {
+    let name = &function.name;
+    if function.durable {
+        return Err(format!(
+            "expected a function that runs by itself, found `{name}`, which is durable: its checkpoints need Lambda, and it may take a year there"
+        ));
+    }
+    Ok(())
+}
+
+fn fitting(function: &Function, larger: u32, settings: &Settings) -> Result<Size, String> {
+    let cpu = match settings.cpu {
+        Cpu::Units(units) => units,
+        // 10,240 MB are 5.79 vCPU; the next size has 8.
+        Cpu::Rule(Rule::AsLambda) => size::as_lambda(function.memory_mb),
+    };
+    let memory = function.memory_mb + settings.supervisor_mb;
+    size::smallest(cpu, memory, larger).ok_or_else(|| {
+        format!(
+            "expected a function that fits into 32 vCPU and 244 GB, found `{}` with {memory} MiB{}",
+            function.name,
+            if larger > 0 {
+                format!(", doubled {larger} times since it ran out of memory")
+            } else {
+                String::new()
+            }
+        )
+    })
+}
+
+/// The name of the task definition.
+fn definition(function: &Function, settings: &Settings) -> Result<String, String> {
+    let arch = match function.architecture {
+        Architecture::X86 => "x86-64",
+        Architecture::Arm => "arm64",
+    };
+    let runtime = match &function.code {
+        Code::Image(_) => "image",
+        Code::Zip => function.runtime.as_deref().unwrap_or("provided"),
+    };
+    let rule = match settings.definitions.get(runtime) {
+        Some(rule) => rule,
+        None if runtime == "image" => {
+            return Err(format!(
+                "expected a function in a zip archive, or a task definition for container images, found `{}`, which is a container image: name one in [ecs.definitions] image",
+                function.name
+            ));
+        }
+        None => &settings.task_definition,
+    };
+    if !rule.contains("{family}") {
+        return Ok(filled(rule, runtime, "", arch));
+    }
+    let family = runtime::find(runtime).map_err(|unknown| {
+        format!("{unknown}; or name its task definition in [ecs.definitions]")
+    })?;
+    Ok(filled(rule, runtime, &family.name, arch))
+}
+
+/// Families have letters, digits, `-` and `_`; what else a runtime has becomes `-`.
+fn filled(rule: &str, runtime: &str, family: &str, arch: &str) -> String {
+    let runtime: String =
+        runtime.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    rule.replace("{runtime}", &runtime).replace("{family}", family).replace("{arch}", arch)
+}
+
+fn network(function: &Function, settings: &Settings) -> Result<(Vec<String>, Vec<String>), String> {
+    match &function.network {
+        Some(own) if settings.function_network => {
+            Ok((own.subnets.clone(), own.security_groups.clone()))
+        }
+        _ if settings.subnets.is_empty() => {
+            Err("expected subnets in [ecs], since tasks on Fargate need a network, found none"
+                .to_owned())
+        }
+        _ => Ok((settings.subnets.clone(), settings.security_groups.clone())),
+    }
+}
+
+/// Image and `/tmp` share a disk of 20 GiB; more has to be asked for, at least 21.
+fn disk(function: &Function, settings: &Settings) -> Option<u32> {
+    let own = 20 + function.ephemeral_mb.saturating_sub(512).div_ceil(1024);
+    let wanted = settings.disk_gib.max(own);
+    (wanted > 20).then_some(wanted.min(200))
+}
+
+/// What the runner is told.
+pub fn environment(wanted: &Wanted<'_>) -> BTreeMap<String, String> {
+    let mut told = BTreeMap::from([
+        ("IMMORTAL_JOB".to_owned(), wanted.address.to_owned()),
+        ("IMMORTAL_ATTEMPT".to_owned(), wanted.attempt.to_string()),
+    ]);
+    if let Some(destinations) = wanted.destinations {
+        let list: Vec<String> = destinations.iter().map(ToString::to_string).collect();
+        told.insert("IMMORTAL_DESTINATIONS".to_owned(), list.join(","));
+    }
+    told
+}
+
+fn tags(wanted: &Wanted<'_>, settings: &Settings) -> BTreeMap<String, String> {
+    let mut tags = settings.tags.clone();
+    tags.insert("immortal:function".to_owned(), wanted.function.name.clone());
+    tags.insert("immortal:job".to_owned(), wanted.job.to_string());
+    tags
+}
+
+/// At most 128 letters, digits, `-`, `_`, `/` (ECS API reference, `RunTask`).
+pub fn started_by(job: &JobId, attempt: u32) -> String {
+    format!("immortal/{}/{attempt}", plain(job, 100))
+}
+
+/// The name by which a launcher knows a request again: at most 64 characters.
+pub fn token(job: &JobId, attempt: u32, series: u32) -> String {
+    format!("{}-{attempt}-{series}", plain(job, 40))
+}
+
+/// A job's name without dots, or its digest where it is too long.
+fn plain(job: &JobId, most: usize) -> String {
+    let name = job.as_str();
+    if name.len() <= most && !name.contains('.') {
+        return name.to_owned();
+    }
+    JobId::from_digest(name.as_bytes()).to_string()
+}
+
+impl Placement {
+    /// What is different from the task definition, as `RunTask` is told: for people, and to be measured.
+    pub fn overrides(&self) -> serde_json::Value {
+        let environment: Vec<_> = self
+            .environment
+            .iter()
+            .map(|(name, value)| serde_json::json!({ "name": name, "value": value }))
+            .collect();
+        let mut overrides = serde_json::json!({
+            "cpu": self.size.cpu.to_string(),
+            "memory": self.size.memory.to_string(),
+            "containerOverrides": [{ "name": self.container, "environment": environment }],
+        });
+        if let Some(gib) = self.disk_gib {
+            overrides["ephemeralStorage"] = serde_json::json!({ "sizeInGiB": gib });
+        }
+        if let Some(role) = &self.task_role {
+            overrides["taskRoleArn"] = role.as_str().into();
+        }
+        overrides
+    }
+}

@@ -1,0 +1,128 @@
+//! Runners as processes of this machine, for laptops and tests. Owns their start, their log files and what is seen of
+//! them; they outlive the dispatcher.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Launched, Refused, Seen};
+
+/// `[process]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The runner's program.
+    pub runner: PathBuf,
+    /// Where each attempt's output goes, a file each; none: to the dispatcher's standard error.
+    pub logs: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { runner: PathBuf::from("immortal-runner"), logs: None }
+    }
+}
+
+/// What a process is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Variables, beside those of the dispatcher.
+    pub environment: BTreeMap<String, String>,
+    /// Name of its log file.
+    pub log: String,
+}
+
+/// Starts processes.
+#[derive(Debug, Clone)]
+pub struct Processes {
+    settings: Settings,
+    /// Our own children, by id, until their end was seen.
+    children: Rc<RefCell<HashMap<String, Child>>>,
+}
+
+impl Processes {
+    /// None is started yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, children: Rc::default() }
+    }
+
+    /// Starts a runner. One that is started twice for an attempt ends at once: the attempt is claimed.
+    pub fn launch(&self, placement: &Placement) -> Result<Launched, Refused> {
+        let runner = &self.settings.runner;
+        let never = |error: io::Error| Refused::Later {
+            why: format!(
+                "the runner `{}` could not be started: {error}; set [process] runner",
+                runner.display()
+            ),
+            after: Duration::from_mins(1),
+            anew: false,
+        };
+        let mut command = Command::new(runner);
+        let output = self.output(&placement.log).map_err(never)?;
+        command.stdin(Stdio::null()).stdout(output.0).stderr(output.1);
+        command.envs(&placement.environment).process_group(0);
+        let child = command.spawn().map_err(never)?;
+        let id = identity(child.id()).unwrap_or_else(|| child.id().to_string());
+        self.children.borrow_mut().insert(id.clone(), child);
+        Ok(Launched { id })
+    }
+
+    fn output(&self, log: &str) -> io::Result<(Stdio, Stdio)> {
+        let Some(directory) = &self.settings.logs else {
+            // Standard output is the program's own.
+            return Ok((io::stderr().into(), Stdio::inherit()));
+        };
+        fs::create_dir_all(directory)?;
+        let file = fs::OpenOptions::new().create(true).append(true).open(directory.join(log))?;
+        Ok((file.try_clone()?.into(), file.into()))
+    }
+
+    /// What is seen of a process.
+    pub fn look(&self, id: &str) -> Seen {
+        let mut children = self.children.borrow_mut();
+        if let Some(Ok(Some(status))) = children.get_mut(id).map(Child::try_wait) {
+            children.remove(id);
+            return over(status);
+        }
+        let alive = id.split(':').next().and_then(|pid| pid.parse().ok()).and_then(identity);
+        if alive.as_deref() == Some(id) {
+            return Seen::Alive { step: "RUNNING".to_owned() };
+        }
+        let reason = "its process has ended".to_owned();
+        Seen::Over { reason, exit: None, cause: Cause::Exited }
+    }
+}
+
+fn over(status: ExitStatus) -> Seen {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Seen::Over {
+            reason: format!("the runner ended with exit code {code}"),
+            exit: Some(code),
+            cause: Cause::Exited,
+        },
+        (None, signal) => Seen::Over {
+            reason: format!("the runner was killed by signal {}", signal.unwrap_or_default()),
+            exit: None,
+            cause: Cause::Killed,
+        },
+    }
+}
+
+/// A process's id with the moment of its start, since ids are used again (proc(5), field 22 of `stat`); nothing if
+/// there is none, or only its remains.
+fn identity(pid: u32) -> Option<String> {
+    let text = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
+    // The name in parentheses may contain anything.
+    let mut fields = text.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    let moment = fields.nth(18)?;
+    (state != "Z").then(|| format!("{pid}:{moment}"))
+}
