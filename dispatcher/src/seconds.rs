@@ -24,3 +24,15 @@ pub(crate) fn serialize<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_duration(*duration))
 }
+
+/// The same, of a duration that may be left out.
+pub(crate) mod optional {
+    use super::{Deserializer, Duration};
+
+    /// Reads `2h 30m`.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}

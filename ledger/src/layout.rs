@@ -10,6 +10,9 @@ impl Layout {
     /// What the markers of unfinished jobs begin with.
     pub const ACTIVE: &str = "active";
 
+    /// What all jobs begin with.
+    pub const JOBS: &str = "jobs";
+
     /// The job.
     pub fn job(id: &JobId) -> String {
         format!("jobs/{id}/job.json")

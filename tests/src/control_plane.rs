@@ -273,6 +273,9 @@ fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
     if route.ends_with("/invocations") {
         return (202, Vec::new());
     }
+    if route.trim_end_matches('/') == "/2015-03-31/functions" {
+        return json(json!({ "Functions": [function.configuration] }));
+    }
     if route.starts_with("/2015-03-31/functions/") && route.contains("resize") {
         let mut configuration = function.configuration.clone();
         if function.changing {

@@ -1,3 +1,203 @@
-//! Watches over unfinished jobs.
+//! Looks after unfinished jobs: the markers of the ledger against what the launcher sees. Owns the gathering of facts and
+//! the taking of steps; which step, `next` decides. May run as often as one likes, at several places at once.
 
 pub mod next;
+pub mod states;
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt as _};
+use ledger::{Active, Attempt, Job, JobId, Launch, LedgerError, Outcome, Time};
+use next::{Facts, Step, next};
+use tracing::{info, warn};
+
+use crate::dispatch::{Desk, Start};
+use crate::launch::{Cause, Seen};
+use crate::lost::{self, Why};
+use crate::resolve::directory::Directory;
+
+/// Jobs that are looked at together.
+const TOGETHER: usize = 16;
+/// Jobs whose containers are asked for together (ECS describes 100 tasks at once).
+const BATCH: usize = 100;
+
+/// What a look at all unfinished jobs has found: how many of each step, by its word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report(pub BTreeMap<&'static str, usize>);
+
+/// All that is recorded of an unfinished job.
+#[derive(Debug)]
+pub struct Records {
+    /// Its marker.
+    pub marker: Active,
+    /// The job.
+    pub job: Option<Job>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Its launches.
+    pub launches: Vec<Launch>,
+    /// Its attempts.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Records {
+    /// What the launcher calls the last thing that was started.
+    fn id(&self) -> Option<&str> {
+        let launch = self.launches.last()?;
+        launch.started.and(launch.id.as_deref())
+    }
+}
+
+/// Looks at all unfinished jobs, and does for each what is to be done.
+pub async fn sweep<D: Directory>(desk: &Desk<D>) -> Result<Report, LedgerError> {
+    let active = desk.ledger.active().await?;
+    let mut report = Report::default();
+    for batch in active.chunks(BATCH) {
+        for word in look(desk, batch).await? {
+            *report.0.entry(word).or_default() += 1;
+        }
+    }
+    Ok(report)
+}
+
+/// Looks at one job, if it is unfinished.
+pub async fn one<D: Directory>(desk: &Desk<D>, id: &JobId) -> Result<(), LedgerError> {
+    if desk.ledger.is_active(id).await? {
+        let since = desk.ledger.job(id).await?.map_or_else(Time::now, |job| job.created);
+        look(desk, &[Active { id: id.clone(), since }]).await?;
+    }
+    Ok(())
+}
+
+async fn look<D: Directory>(
+    desk: &Desk<D>,
+    batch: &[Active],
+) -> Result<Vec<&'static str>, LedgerError> {
+    let gather = batch.iter().map(|marker| records(desk, marker.clone()));
+    let all: Vec<_> = stream::iter(gather).buffered(TOGETHER).collect().await;
+    let all: Vec<Records> = all.into_iter().collect::<Result<_, _>>()?;
+    let seen = seen(desk, &all).await;
+    let steps = all.iter().zip(seen).map(|(records, seen)| step(desk, records, seen));
+    Ok(stream::iter(steps).buffered(TOGETHER).collect().await)
+}
+
+/// All that is recorded of a job.
+pub async fn records<D>(desk: &Desk<D>, marker: Active) -> Result<Records, LedgerError> {
+    let (ledger, id) = (&desk.ledger, &marker.id);
+    let (job, outcome, launches, attempts) = futures_util::try_join!(
+        ledger.job(id),
+        ledger.outcome(id),
+        ledger.launches(id),
+        ledger.attempts(id)
+    )?;
+    Ok(Records { marker, job, outcome, launches, attempts })
+}
+
+/// What the launcher sees of each. Where it cannot look now, nobody decides anything.
+async fn seen<D>(desk: &Desk<D>, all: &[Records]) -> Vec<Option<Seen>> {
+    let kind = desk.launcher.kind().as_str();
+    let own =
+        |records: &&Records| records.launches.last().is_some_and(|launch| launch.launcher == kind);
+    let ids: Vec<String> =
+        all.iter().filter(own).filter_map(Records::id).map(str::to_owned).collect();
+    let looked = match desk.launcher.look(&ids).await {
+        Ok(looked) => looked,
+        Err(why) => {
+            warn!("cannot look after containers: {why}");
+            return vec![None; all.len()];
+        }
+    };
+    let by_id: BTreeMap<&String, Seen> = ids.iter().zip(looked).collect();
+    let find = |records: &Records| by_id.get(&records.id()?.to_owned()).cloned();
+    all.iter().map(find).collect()
+}
+
+async fn step<D: Directory>(desk: &Desk<D>, records: &Records, seen: Option<Seen>) -> &'static str {
+    let facts = Facts {
+        since: records.marker.since,
+        job: records.job.as_ref(),
+        outcome: records.outcome.as_ref(),
+        launches: &records.launches,
+        attempts: &records.attempts,
+        seen: seen.as_ref(),
+    };
+    let step = next(&facts, Time::now(), &desk.config.watch);
+    let (id, word) = (&records.marker.id, word(&step));
+    match take(desk, records, step, seen.as_ref()).await {
+        Ok(said) if said.is_empty() => {}
+        Ok(said) => info!(job = %id, step = word, "{said}"),
+        Err(why) => warn!(job = %id, step = word, "to be tried again: {why}"),
+    }
+    word
+}
+
+fn word(step: &Step) -> &'static str {
+    match step {
+        Step::Wait(_) => "wait",
+        Step::Forget => "forget",
+        Step::Deliver => "deliver",
+        Step::Launch { .. } => "launch",
+        Step::GiveUp { .. } => "give-up",
+    }
+}
+
+/// Takes a step; what is to be said of it.
+async fn take<D: Directory>(
+    desk: &Desk<D>,
+    records: &Records,
+    step: Step,
+    seen: Option<&Seen>,
+) -> Result<String, String> {
+    let text = |error: LedgerError| runner::causes::causes(&error);
+    let (id, job) = (&records.marker.id, records.job.as_ref());
+    match (step, job) {
+        (Step::Wait(_), _) | (_, None) => Ok(String::new()),
+        (Step::Forget, _) => desk.ledger.delivered(id).await.map(|()| String::new()).map_err(text),
+        (Step::Deliver, Some(job)) => {
+            let outcome = records.outcome.clone().ok_or("its outcome is gone")?;
+            desk.deliver(job, outcome).await.map(|()| "its outcome is delivered".to_owned())
+        }
+        (Step::Launch { number, larger, why }, Some(job)) => {
+            note(desk, records, number, seen).await.map_err(text)?;
+            launch(desk, job, number, larger, &why).await
+        }
+        (Step::GiveUp { attempts, why, cause }, Some(job)) => {
+            let out_of_memory = cause == Some(Cause::OutOfMemory);
+            let lost = Why::Lost { last: why.clone(), out_of_memory };
+            let outcome = lost::outcome(job, attempts, &lost, Time::now());
+            desk.conclude(job, outcome).await.map_err(|later| later.why)?;
+            Ok(format!("given up after {attempts} attempts: {why}"))
+        }
+    }
+}
+
+/// Notes how the launch before this attempt ended, since ECS forgets stopped tasks after an hour.
+async fn note<D>(
+    desk: &Desk<D>,
+    records: &Records,
+    number: u32,
+    seen: Option<&Seen>,
+) -> Result<(), LedgerError> {
+    let Some(Seen::Over { cause, .. }) = seen else { return Ok(()) };
+    let before = records.launches.iter().find(|launch| launch.number + 1 == number);
+    let Some(before) = before.filter(|launch| launch.ended.is_none()) else { return Ok(()) };
+    let mut before = before.clone();
+    before.ended = Some(cause.to_string());
+    desk.ledger.launched(&records.marker.id, &before).await
+}
+
+async fn launch<D: Directory>(
+    desk: &Desk<D>,
+    job: &Job,
+    number: u32,
+    larger: u32,
+    why: &str,
+) -> Result<String, String> {
+    let function = desk.directory.describe(&job.function).await;
+    let function = function.map_err(|error| error.to_string())?;
+    match desk.start(job, &function, number, larger).await {
+        Ok(Start::Started(id)) => Ok(format!("attempt {number} is started as {id}: {why}")),
+        Ok(Start::Impossible(why)) => Ok(format!("no attempt {number}: {why}")),
+        Err(later) => Err(later.why),
+    }
+}

@@ -2,6 +2,7 @@
 //! in all (Lambda quotas), for everybody in the account. Owns the cache and the rate; the calls are `aws`'s.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -17,6 +18,13 @@ pub enum LookupError {
     Absent(String),
     /// We may not ask, or asked wrongly.
     Refused(String),
+}
+
+impl fmt::Display for LookupError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Passing(why) | Self::Absent(why) | Self::Refused(why)) = self;
+        formatter.write_str(why)
+    }
 }
 
 /// Who knows functions.

@@ -73,7 +73,7 @@ pub async fn resolve(
 }
 
 /// The ARN with what was asked for; `$LATEST` is the default and stays unsaid.
-fn qualified(function: &Function, asked: &str) -> String {
+pub fn qualified(function: &Function, asked: &str) -> String {
     let asked: Option<runner::function::name::FunctionName> = asked.parse().ok();
     let qualifier = asked.as_ref().and_then(|asked| asked.qualifier());
     match qualifier.filter(|qualifier| *qualifier != "$LATEST") {

@@ -127,6 +127,12 @@ impl Ledger {
         Ok(markers.into_iter().filter_map(job).collect())
     }
 
+    /// All jobs that are recorded, by name. Costs one request per thousand of them: history is long.
+    pub async fn jobs(&self) -> Result<Vec<JobId>, LedgerError> {
+        let folders = self.folders(Layout::JOBS).await?;
+        Ok(folders.into_iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
     /// Whether a job's outcome has not yet reached all its destinations.
     pub async fn is_active(&self, id: &JobId) -> Result<bool, LedgerError> {
         Ok(self.head(&Layout::active(id)).await?.is_some())

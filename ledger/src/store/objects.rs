@@ -129,6 +129,17 @@ impl Ledger {
         self.steadily("delete", key, || self.store.delete(&full)).await.map(|_| ())
     }
 
+    /// The names of the folders in a folder.
+    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>, LedgerError> {
+        let full = self.key(prefix);
+        let list = || self.store.list_with_delimiter(Some(&full));
+        let found = match self.steadily("list", prefix, list).await? {
+            Answer::Done(found) => found.common_prefixes,
+            Answer::Absent(_) | Answer::There(_) => Vec::new(),
+        };
+        Ok(found.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
+    }
+
     /// All objects below a prefix.
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, LedgerError> {
         let full = self.key(prefix);

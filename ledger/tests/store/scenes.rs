@@ -44,6 +44,7 @@ pub(crate) async fn a_job_is_recorded_run_and_delivered(ledger: &Ledger) {
     let again = self::job("life", "{\"n\": 1.0}");
     assert!(matches!(ledger.create(&again).await.unwrap(), Created::Existing(_)));
     assert_eq!(active(ledger).await, [id("life")]);
+    assert_eq!(ledger.jobs().await.unwrap(), [id("life")]);
     let found = ledger.job(&job.id).await.unwrap().unwrap();
     assert_eq!(ledger.event(&found).await.unwrap().expose(), "{\"n\": 1.0}");
 

@@ -1,0 +1,160 @@
+//! The command line: what can be said, and its help. What is done is `commands`'s business.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ledger::JobId;
+
+/// Takes failed Lambda invocations from queues and runs them to their end in containers.
+#[derive(Debug, Parser)]
+#[command(name = "immortal-dispatcher", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "IMMORTAL_CONFIG",
+        default_value = "immortal.toml",
+        value_name = "FILE"
+    )]
+    pub config: PathBuf,
+    /// How log lines are written.
+    #[arg(
+        long,
+        global = true,
+        env = "IMMORTAL_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+    /// What is to be done.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read the queues, launch, look after what was launched, until told to stop.
+    Serve,
+    /// Say what would happen to a message, and why. Nothing is done. Exits 0 if it would run, 1 if not.
+    Explain(Explain),
+    /// Run a function now.
+    Submit(Submit),
+    /// List jobs: the unfinished ones, or all.
+    Jobs(Jobs),
+    /// Show all that is recorded of a job.
+    Show(Show),
+    /// Run a job once more, or a message that is kept out of the way.
+    Retry(Retry),
+    /// List messages that are kept out of the way, and why.
+    Quarantine(Printed),
+    /// Look at all unfinished jobs once, and do what is to be done.
+    Reconcile,
+    /// Check the configuration file.
+    CheckConfig,
+    /// Print a script for the shell's completion.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A message as `aws sqs receive-message` prints it, a record of a Lambda SQS event, or a bare body; `-` is
+    /// standard input.
+    pub file: PathBuf,
+    /// The queue that it is in, by URL or ARN: its `kind` and `function` in the configuration count.
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Ask nobody: only what follows from the message.
+    #[arg(long)]
+    pub offline: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `submit`.
+#[derive(Debug, Args)]
+pub struct Submit {
+    /// Name or ARN, with an optional version or alias.
+    pub function: String,
+    /// The event: JSON, `@FILE`, or `-` for standard input.
+    #[arg(long, default_value = "{}", value_name = "JSON|@FILE|-")]
+    pub event: String,
+    /// The job's name: a second `submit` of the same name finds the first.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<JobId>,
+    /// Where its outcome goes; may be given more than once.
+    #[arg(long = "destination", value_name = "DESTINATION")]
+    pub destinations: Vec<ledger::Destination>,
+    /// The longest invocation: `2h`.
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub max_duration: Option<std::time::Duration>,
+    /// Wait for its end: progress on standard error, the response on standard output. Exits 1 if the function failed.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Arguments of `jobs`.
+#[derive(Debug, Args)]
+pub struct Jobs {
+    /// Finished ones too.
+    #[arg(long)]
+    pub all: bool,
+    /// Only those in this state.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<crate::people::state::State>,
+    /// Only those of functions whose name or ARN contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub function: Option<String>,
+    /// At most so many, newest first.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub limit: usize,
+    /// Only those that come after this job in the list: the next page.
+    #[arg(long, value_name = "JOB")]
+    pub after: Option<JobId>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The job.
+    pub job: JobId,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// Arguments of `retry`.
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The job, or the message that is kept.
+    pub job: JobId,
+}
+
+/// How something is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Printed {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

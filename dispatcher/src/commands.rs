@@ -1,0 +1,304 @@
+//! What each command does, from its arguments to its exit code. Owns the wiring: configuration, AWS, ledger, launcher.
+
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::rc::Rc;
+
+use aws_config::SdkConfig;
+use ledger::{Access, HttpClient, Ledger, Root};
+use runner::causes::causes;
+use runner::fetch::client;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::aws::Account;
+use crate::cli::{Command, Explain, Jobs, Printed, Retry, Show, Submit};
+use crate::config::{Config, QueueSettings};
+use crate::dispatch::{Desk, Fate};
+use crate::envelope::Kind;
+use crate::explain::{Asked, explain};
+use crate::launch::{self, Launcher};
+use crate::metrics::Metrics;
+use crate::people::{self, Refusal, list, show, submit};
+use crate::queue::Queue;
+use crate::reconcile;
+use crate::resolve::directory::{Cached, Directory};
+use crate::serve::{Shared, serve};
+use crate::{file, http};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// As it was to be.
+    Well,
+    /// The message would not run; the function failed.
+    Not,
+}
+
+type Done = Result<Ended, Refusal>;
+type Desked = Desk<Cached<Account>>;
+
+/// Does what was said.
+pub async fn run(command: Command, config: &Path) -> Done {
+    let config = Config::load(config).map_err(|error| Refusal(causes(&error)))?;
+    match command {
+        Command::Serve => Box::pin(served(config)).await,
+        Command::Explain(asked) => Box::pin(explained(&asked, config)).await,
+        Command::Submit(asked) => Box::pin(submitted(&asked, &desk(config).await?)).await,
+        Command::Jobs(asked) => listed(&asked, &ledger(&config).await?).await,
+        Command::Show(asked) => shown(&asked, &ledger(&config).await?).await,
+        Command::Retry(asked) => Box::pin(retried(&asked, &desk(config).await?)).await,
+        Command::Quarantine(printed) => kept(printed, &ledger(&config).await?).await,
+        Command::Reconcile => Box::pin(reconciled(&desk(config).await?)).await,
+        Command::CheckConfig => print("the configuration is valid\n"),
+        // These need no configuration, and were done before.
+        Command::Completion { .. } | Command::Man => Ok(Ended::Well),
+    }
+}
+
+async fn sdk(config: &Config) -> SdkConfig {
+    runner::aws::config(config.region.clone()).await
+}
+
+async fn ledger(config: &Config) -> Result<Ledger, Refusal> {
+    let root = config.root().map_err(|error| Refusal(causes(&error)))?;
+    open(&root, &sdk(config).await)
+}
+
+fn open(root: &Root, sdk: &SdkConfig) -> Result<Ledger, Refusal> {
+    if let Root::Directory(_) = root {
+        return Ok(Ledger::open(root, None)?);
+    }
+    let http = client::new().map_err(|error| Refusal(causes(&error)))?;
+    Ok(Ledger::open(root, Some(Access { sdk, http: HttpClient::new(http) }))?)
+}
+
+fn launcher(config: &Config, sdk: &SdkConfig) -> Launcher {
+    match config.launch.launcher {
+        launch::Kind::Ecs => {
+            Launcher::ecs(aws_sdk_ecs::Client::new(sdk), &config.launch, config.ecs.clone())
+        }
+        launch::Kind::Process => Launcher::process(&config.launch, config.process.clone()),
+    }
+}
+
+/// All that dispatching needs.
+pub async fn desk(config: Config) -> Result<Desked, Refusal> {
+    let sdk = sdk(&config).await;
+    let root = config.root().map_err(|error| Refusal(causes(&error)))?;
+    Ok(Desk {
+        ledger: open(&root, &sdk)?,
+        directory: Cached::new(Account::new(&sdk)),
+        launcher: launcher(&config, &sdk),
+        config,
+        sdk,
+    })
+}
+
+async fn served(config: Config) -> Done {
+    let desk = desk(config).await?;
+    let client = aws_sdk_sqs::Client::new(&desk.sdk);
+    let mut queues = Vec::new();
+    for settings in &desk.config.queue {
+        let queue = Queue::open(client.clone(), &settings.url, desk.config.serve.hidden).await;
+        let queue = queue.map_err(|error| Refusal(causes(&error)))?;
+        info!(queue = queue.arn(), kind = %settings.kind, "reading");
+        queues.push((queue, settings.clone()));
+    }
+    let listen = desk.config.serve.listen;
+    let shared = Rc::new(Shared { desk, metrics: Metrics::default() });
+    if let Some(address) = listen {
+        let listener = http::listen(address).await;
+        let listener = listener
+            .map_err(|error| Refusal(format!("expected to listen at {address}: {error}")))?;
+        info!(%address, "/healthz and /metrics");
+        tokio::task::spawn_local(http::answer(listener, Rc::clone(&shared)));
+    }
+    let stop = stop()?;
+    Box::pin(serve(shared, queues, stop)).await;
+    info!("stopped");
+    Ok(Ended::Well)
+}
+
+/// Becomes true at SIGTERM or SIGINT.
+fn stop() -> Result<watch::Receiver<bool>, Refusal> {
+    let (tell, told) = watch::channel(false);
+    let handler = |kind| signal(kind).map_err(|error| Refusal(error.to_string()));
+    let (mut term, mut int) =
+        (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+    tokio::task::spawn_local(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        info!("told to stop: no message is taken any more");
+        let _nobody_listens = tell.send(true);
+    });
+    Ok(told)
+}
+
+async fn explained(asked: &Explain, config: Config) -> Done {
+    let content = content(&asked.file)?;
+    let queue = settings_of(asked.queue.as_deref(), &config);
+    let arn = asked.queue.as_deref().map(arn_of).unwrap_or_default();
+    let sdk = sdk(&config).await;
+    let (launcher, account) = (launcher(&config, &sdk), Cached::new(Account::new(&sdk)));
+    let directory = (!asked.offline).then_some(&account);
+    let asking = Asked { config: &config, directory, launcher: &launcher };
+    let mut all = Vec::new();
+    for message in file::read(&content, &arn) {
+        all.push(explain(&message, &queue, &asking).await);
+    }
+    let runs = all.iter().all(|told| told.runs);
+    if asked.json {
+        print_json(&all)?;
+    } else {
+        let texts: Vec<String> = all.iter().map(crate::explain::Explanation::text).collect();
+        print(&texts.join("\n"))?;
+    }
+    Ok(if runs { Ended::Well } else { Ended::Not })
+}
+
+fn content(path: &Path) -> Result<Vec<u8>, Refusal> {
+    let read = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    read.map_err(|error| Refusal(format!("expected a message in {}: {error}", path.display())))
+}
+
+/// What the configuration says of a queue, by URL or ARN; of one that it does not know, nothing.
+pub(crate) fn settings_of(queue: Option<&str>, config: &Config) -> QueueSettings {
+    let wanted = queue.map(arn_of).unwrap_or_default();
+    let found = config.queue.iter().find(|one| queue.is_some() && arn_of(&one.url) == wanted);
+    let only = || match (&queue, config.queue.as_slice()) {
+        (None, [only]) => Some(only),
+        _ => None,
+    };
+    found.or_else(only).cloned().unwrap_or_else(|| QueueSettings {
+        url: String::new(),
+        kind: Kind::Auto,
+        function: None,
+        plain_sources: Vec::new(),
+        record_buckets: Vec::new(),
+        task_states: false,
+    })
+}
+
+/// The ARN of a queue by its URL (`https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`); ARNs stay as they are.
+pub(crate) fn arn_of(queue: &str) -> String {
+    let Some((_, rest)) = queue.split_once("://") else { return queue.to_owned() };
+    let mut parts = rest.split('/');
+    let host = parts.next().unwrap_or_default();
+    let region =
+        host.strip_prefix("sqs.").and_then(|rest| rest.split('.').next()).unwrap_or_default();
+    let (account, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    format!("arn:aws:sqs:{region}:{account}:{name}")
+}
+
+async fn submitted(asked: &Submit, desk: &Desked) -> Done {
+    let event = submit::event(&asked.event)?;
+    let function = desk.directory.describe(&asked.function).await;
+    let function = function.map_err(|error| Refusal(error.to_string()))?;
+    let arn = crate::resolve::qualified(&function, &asked.function);
+    let job = submit::job(asked, &arn, event, ledger::Time::now());
+    let id = people::begin(desk, &job).await?;
+    info!(job = %job.id, "started as {id}");
+    if !asked.wait {
+        return print(&format!("{}\n", job.id));
+    }
+    let outcome = submit::wait(&desk.ledger, &job.id, |said| info!("{said}")).await?;
+    let (response, succeeded) = submit::response(&desk.ledger, &job.id, &outcome).await?;
+    write(&response)?;
+    Ok(if succeeded { Ended::Well } else { Ended::Not })
+}
+
+async fn listed(asked: &Jobs, ledger: &Ledger) -> Done {
+    let lines = list::jobs(ledger, asked).await?;
+    if asked.printed.json { print_json(&lines) } else { print(&list::print(&lines)) }
+}
+
+async fn kept(printed: Printed, ledger: &Ledger) -> Done {
+    let kept = ledger.quarantined().await?;
+    if printed.json { print_json(&kept) } else { print(&list::print_kept(&kept)) }
+}
+
+async fn shown(asked: &Show, ledger: &Ledger) -> Done {
+    let shown = show::show(ledger, &asked.job).await?;
+    if asked.printed.json { print_json(&shown.json()) } else { print(&shown.text()) }
+}
+
+/// A job that has its outcome is run again under another name; one that has none is looked at now; a message that is
+/// kept is dispatched as if it had come again.
+async fn retried(asked: &Retry, desk: &Desked) -> Done {
+    let (ledger, id) = (&desk.ledger, &asked.job);
+    if let Some(kept) = ledger.quarantined_message(id).await? {
+        let raw = kept.message.ok_or_else(|| Refusal("the message is gone".to_owned()))?;
+        let message = file::read(raw.expose().get().as_bytes(), &kept.queue_arn).remove(0);
+        let queue = settings_of(Some(&kept.queue_arn), &desk.config);
+        let fate =
+            Box::pin(desk.take(&message, &queue)).await.map_err(|later| Refusal(later.why))?;
+        if let Fate::Quarantined(why) = fate {
+            return Err(Refusal(format!("it is still not understood: {why}")));
+        }
+        ledger.release(id).await?;
+        return print(&format!("{}\n", fate.as_str()));
+    }
+    let job = people::job(ledger, id).await?;
+    if ledger.outcome(id).await?.is_none() {
+        reconcile::one(desk, id).await?;
+        return print(&format!("{id}\n"));
+    }
+    let again = people::again(ledger, &job).await?;
+    people::begin(desk, &again).await?;
+    print(&format!("{}\n", again.id))
+}
+
+async fn reconciled(desk: &Desked) -> Done {
+    let report = reconcile::sweep(desk).await?;
+    let words: Vec<String> =
+        report.0.iter().map(|(step, count)| format!("{step} {count}")).collect();
+    let words = if words.is_empty() { "no job is unfinished".to_owned() } else { words.join(", ") };
+    print(&format!("{words}\n"))
+}
+
+fn print(text: &str) -> Done {
+    write(text.as_bytes())
+}
+
+fn print_json(value: &impl Serialize) -> Done {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Refusal(error.to_string()))?;
+    print(&(text + "\n"))
+}
+
+/// What was asked for, on standard output. A reader that has gone away is no failure.
+fn write(bytes: &[u8]) -> Done {
+    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Refusal(format!("standard output: {error}")))
+        }
+        _ => Ok(Ended::Well),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_known_by_url_and_by_arn() {
+        let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/failed";
+        let arn = "arn:aws:sqs:eu-west-1:123456789012:failed";
+        assert_eq!((arn_of(url).as_str(), arn_of(arn).as_str()), (arn, arn));
+        let text = format!(
+            "ledger = \"file:///x\"\n[launch]\nlauncher = \"process\"\n[[queue]]\nurl = \"{url}\"\nkind = \"redrive\"\n[[queue]]\nurl = \"other\""
+        );
+        let config = Config::read(&text).unwrap();
+        assert_eq!(settings_of(Some(arn), &config).kind, Kind::Redrive);
+        assert_eq!(settings_of(None, &config).kind, Kind::Auto);
+    }
+}

@@ -1,0 +1,311 @@
+//! The configuration file: one TOML file, all keys documented, unknown ones refused with the nearest valid one. Pure,
+//! but for reading the file.
+
+mod nearest;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ledger::{AddressError, Destination, Root};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::envelope::Kind;
+use crate::function::Function;
+use crate::launch::{self, process};
+use crate::policy::Rerun;
+use crate::reconcile::next::Rules;
+use crate::resolve::allow::{Allow, matches};
+use crate::resolve::maps::Map;
+use crate::{place, policy};
+
+/// A tag by which a function says itself which failures are run again.
+const TAG: &str = "immortal:rerun";
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where jobs are recorded: `s3://bucket/prefix` or `file:///directory`.
+    pub ledger: String,
+    /// The region, where it is not that of the environment.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Where outcomes go that neither job nor function sends anywhere else; none said: the function's own
+    /// destinations.
+    #[serde(default)]
+    pub destinations: Option<Vec<Destination>>,
+    /// The longest invocation.
+    #[serde(default, with = "crate::seconds::optional")]
+    pub max_duration: Option<Duration>,
+    /// The queues that are read.
+    #[serde(default)]
+    pub queue: Vec<QueueSettings>,
+    /// Which functions may be run.
+    #[serde(default)]
+    pub allow: Allow,
+    /// Which function belongs to which queue, topic, bucket or event source.
+    #[serde(default)]
+    pub map: Vec<Map>,
+    /// Which failures are run again.
+    #[serde(default)]
+    pub policy: policy::Settings,
+    /// What is different for single functions; the first that fits counts.
+    #[serde(default)]
+    pub function: Vec<Override>,
+    /// Attempts, pauses, patience.
+    #[serde(default)]
+    pub watch: Rules,
+    /// What starts runners, and how fast.
+    #[serde(default)]
+    pub launch: launch::Settings,
+    /// Tasks of ECS.
+    #[serde(default)]
+    pub ecs: place::Settings,
+    /// Processes.
+    #[serde(default)]
+    pub process: process::Settings,
+    /// `serve`.
+    #[serde(default)]
+    pub serve: Serve,
+}
+
+/// A queue that is read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSettings {
+    /// Its URL.
+    pub url: String,
+    /// What is in it; `auto` looks at each message.
+    #[serde(default)]
+    pub kind: Kind,
+    /// The function of plain events in it.
+    #[serde(default)]
+    pub function: Option<String>,
+    /// Queues that redrive into it and have no event source mapping.
+    #[serde(default)]
+    pub plain_sources: Vec<String>,
+    /// Buckets in which Lambda leaves records; none said: any.
+    #[serde(default)]
+    pub record_buckets: Vec<String>,
+    /// Whether it has ECS task state changes, from an EventBridge rule.
+    #[serde(default)]
+    pub task_states: bool,
+}
+
+/// What is different for some functions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Name, with `*` for anything.
+    pub name: String,
+    /// Which failures are run again.
+    #[serde(default)]
+    pub rerun: Option<Rerun>,
+    /// Attempts.
+    #[serde(default)]
+    pub attempts: Option<u32>,
+    /// Where outcomes go.
+    #[serde(default)]
+    pub destinations: Option<Vec<Destination>>,
+    /// The longest invocation.
+    #[serde(default, with = "crate::seconds::optional")]
+    pub max_duration: Option<Duration>,
+}
+
+/// `[serve]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Serve {
+    /// Address of `/healthz` and `/metrics`; none: not served.
+    pub listen: Option<std::net::SocketAddr>,
+    /// Messages that are worked at together.
+    pub in_flight: usize,
+    /// So long a message stays hidden while it is worked at.
+    #[serde(with = "crate::seconds")]
+    pub hidden: Duration,
+    /// How often unfinished jobs are looked after.
+    #[serde(with = "crate::seconds")]
+    pub every: Duration,
+    /// So long work that has begun is waited for after SIGTERM.
+    #[serde(with = "crate::seconds")]
+    pub drain: Duration,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            in_flight: 64,
+            hidden: Duration::from_mins(2),
+            every: Duration::from_mins(1),
+            drain: Duration::from_secs(8),
+        }
+    }
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("expected a configuration file at {}", path.display())]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, what was expected, what was found.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads a file and refuses what cannot work.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::read(&text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problem })
+    }
+
+    /// Reads the text of a file.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| nearest::explained(&error, text))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.root().map_err(|error| format!("ledger: {error}"))?;
+        self.map.iter().try_for_each(Map::check)?;
+        if self.launch.launcher == launch::Kind::Ecs {
+            self.ecs.check()?;
+        }
+        if self.serve.in_flight == 0 {
+            return Err("expected [serve] in_flight of at least 1, found 0".to_owned());
+        }
+        if self.serve.hidden < Duration::from_secs(10) {
+            return Err(
+                "expected [serve] hidden of at least 10s, since a launch may take that long"
+                    .to_owned(),
+            );
+        }
+        let doubled = self
+            .queue
+            .iter()
+            .enumerate()
+            .find(|(at, queue)| self.queue[..*at].iter().any(|other| other.url == queue.url));
+        doubled.map_or(Ok(()), |(_, queue)| {
+            Err(format!("expected each queue once, found {} twice", queue.url))
+        })
+    }
+
+    /// Where the ledger is.
+    pub fn root(&self) -> Result<Root, AddressError> {
+        self.ledger.parse()
+    }
+
+    /// What counts for one function.
+    pub fn of(&self, function: &Function) -> OfFunction {
+        let own = self.function.iter().find(|one| matches(&one.name, &function.name));
+        let tag = function.tags.get(TAG).and_then(|tag| rerun(tag));
+        let policy = policy::Settings {
+            rerun: tag.or(own.and_then(|own| own.rerun)).unwrap_or(self.policy.rerun),
+            ..self.policy.clone()
+        };
+        let destinations = own.and_then(|own| own.destinations.clone());
+        let longest = own.and_then(|own| own.max_duration).or(self.max_duration);
+        OfFunction {
+            policy,
+            defaults: crate::jobs::Defaults {
+                destinations,
+                max_duration_seconds: longest.map(|longest| longest.as_secs()),
+                attempts: own.and_then(|own| own.attempts),
+            },
+        }
+    }
+}
+
+fn rerun(text: &str) -> Option<Rerun> {
+    Some(match text {
+        "timeouts" => Rerun::Timeouts,
+        "resources" => Rerun::Resources,
+        "any" => Rerun::Any,
+        _ => return None,
+    })
+}
+
+/// What counts for one function.
+#[derive(Debug, Clone)]
+pub struct OfFunction {
+    /// Which failures are run again.
+    pub policy: policy::Settings,
+    /// What its jobs get.
+    pub defaults: crate::jobs::Defaults,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::sample;
+
+    const LEAST: &str = "ledger = \"file:///var/ledger\"\n[ecs]\nsubnets = [\"subnet-1\"]\n";
+
+    #[test]
+    fn the_least_file_is_enough() {
+        let config = Config::read(LEAST).unwrap();
+        assert_eq!(config.launch.launcher, launch::Kind::Ecs);
+        assert_eq!((config.watch.attempts, config.serve.in_flight), (3, 64));
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_refused_with_the_nearest() {
+        for (text, parts) in [
+            ("ledgr = \"file:///x\"", ["`ledgr`", "`ledger`"]),
+            ("ledger = \"file:///x\"\n[watch]\natempts = 3", ["`atempts`", "`attempts`"]),
+            (
+                "ledger = \"file:///x\"\n[[queue]]\nurl = \"u\"\nkind = \"deadletter\"",
+                ["`deadletter`", "`dead-letter`"],
+            ),
+        ] {
+            let problem = Config::read(text).unwrap_err();
+            assert!(parts.iter().all(|part| problem.contains(part)), "{problem}");
+            assert!(problem.contains("line "), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        for (more, part) in [
+            ("[serve]\nin_flight = 0", "at least 1"),
+            ("[serve]\nhidden = \"1s\"", "at least 10s"),
+            ("[watch]\npause = \"soon\"", "found `soon`"),
+            ("[[queue]]\nurl = \"u\"\n[[queue]]\nurl = \"u\"", "twice"),
+            ("[[map]]\nfunction = \"f\"", "found 0"),
+        ] {
+            let problem = Config::read(&format!("{LEAST}{more}")).unwrap_err();
+            assert!(problem.contains(part), "{problem}");
+        }
+        assert!(Config::read("ledger = \"http://x\"").unwrap_err().starts_with("ledger: "));
+    }
+
+    #[test]
+    fn a_function_may_have_its_own_rules_and_say_so_by_a_tag() {
+        let more = "[[function]]\nname = \"res*\"\nrerun = \"timeouts\"\nattempts = 7\nmax_duration = \"2h\"";
+        let config = Config::read(&format!("{LEAST}{more}")).unwrap();
+        let own = config.of(&sample());
+        assert_eq!((own.policy.rerun, own.defaults.attempts), (Rerun::Timeouts, Some(7)));
+        assert_eq!(own.defaults.max_duration_seconds, Some(7200));
+        let mut tagged = sample();
+        tagged.tags.insert(TAG.into(), "any".into());
+        assert_eq!(config.of(&tagged).policy.rerun, Rerun::Any);
+        let other = Function { name: "other".into(), ..sample() };
+        assert_eq!(config.of(&other).policy.rerun, Rerun::Resources);
+    }
+}

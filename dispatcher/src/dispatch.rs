@@ -1,0 +1,327 @@
+//! One message from its queue to its launch: understood, resolved, judged, recorded, started; and one attempt from its
+//! intention to its start. Each step can be repeated by anybody after a crash at any instant: jobs, launches and
+//! outcomes are created once, starts are asked for with a token.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use ledger::{
+    Created, Decision, InvocationRecord, Job, JobId, Launch, Ledger, LedgerError, Outcome,
+    Quarantined, Redacted, Time,
+};
+use runner::causes::causes;
+use serde_json::value::RawValue;
+
+use crate::config::{Config, QueueSettings};
+use crate::deliver::deliver;
+use crate::envelope::{self, Failed, Known, Understood};
+use crate::failpoint::failpoint;
+use crate::function::Function;
+use crate::launch::{Launcher, Refused};
+use crate::lost::{self, Why};
+use crate::message::Message;
+use crate::place::{self, Wanted};
+use crate::policy::{self, Verdict};
+use crate::resolve::directory::{Directory, LookupError};
+use crate::resolve::{self, Resolved, Unresolved, resolve};
+use crate::{aws, jobs, quarantine};
+
+/// What dispatching needs.
+#[derive(Debug)]
+pub struct Desk<D> {
+    /// Where jobs are recorded.
+    pub ledger: Ledger,
+    /// Who knows functions.
+    pub directory: D,
+    /// What starts runners.
+    pub launcher: Launcher,
+    /// The configuration.
+    pub config: Config,
+    /// Region, credentials, endpoints.
+    pub sdk: SdkConfig,
+}
+
+/// What became of a message: it may be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Its job is recorded, and its first attempt was started.
+    Launched {
+        /// The job.
+        job: JobId,
+        /// What the launcher calls it.
+        id: String,
+    },
+    /// Its job was known and under way.
+    Known {
+        /// The job.
+        job: JobId,
+    },
+    /// It was refused, which is recorded as the outcome of its job.
+    Refused {
+        /// The job.
+        job: JobId,
+        /// Why.
+        why: String,
+    },
+    /// It asks for nothing.
+    Ignored(String),
+    /// It is kept out of the way.
+    Quarantined(String),
+}
+
+impl Fate {
+    /// In a word, for logs and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Launched { .. } => "launched",
+            Self::Known { .. } => "known",
+            Self::Refused { .. } => "refused",
+            Self::Ignored(_) => "ignored",
+            Self::Quarantined(_) => "quarantined",
+        }
+    }
+}
+
+/// Not now: the message is to come again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// Why.
+    pub why: String,
+    /// When.
+    pub after: Duration,
+}
+
+/// How long to wait after a failure of the ledger or of AWS.
+const PAUSE: Duration = Duration::from_secs(20);
+
+impl Later {
+    fn soon(why: String) -> Self {
+        Self { why, after: PAUSE }
+    }
+}
+
+impl From<LedgerError> for Later {
+    fn from(error: LedgerError) -> Self {
+        Self::soon(causes(&error))
+    }
+}
+
+/// What became of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// It is started, now or before.
+    Started(String),
+    /// It cannot be: the job's outcome says so.
+    Impossible(String),
+}
+
+impl<D: Directory> Desk<D> {
+    /// Does what a message asks for.
+    pub async fn take(&self, message: &Message, queue: &QueueSettings) -> Result<Fate, Later> {
+        let failed = match self.understand(message, queue).await? {
+            Understood::Failed(failed) => failed,
+            Understood::Ignore(why) => return Ok(Fate::Ignored(why)),
+            Understood::Quarantine(reason) => return self.keep(message, reason.0).await,
+            Understood::Fetch(_) => {
+                return self.keep(message, "it points on and on".to_owned()).await;
+            }
+        };
+        let settings =
+            resolve::Settings { allow: self.config.allow.clone(), map: self.config.map.clone() };
+        let resolved = match resolve(&failed, &message.queue_arn, &self.directory, &settings).await
+        {
+            Ok(resolved) => resolved,
+            Err(Unresolved::Later(why)) => return Err(Later::soon(why)),
+            Err(Unresolved::Never(why)) => return self.keep(message, why).await,
+        };
+        failpoint("resolved");
+        self.run(&failed, &resolved, message).await
+    }
+
+    /// What a message is, with the object that it may point to.
+    async fn understand(
+        &self,
+        message: &Message,
+        queue: &QueueSettings,
+    ) -> Result<Understood, Later> {
+        let known = known(queue);
+        let understood = envelope::understand(message, queue.kind, &known);
+        let Understood::Fetch(object) = understood else { return Ok(understood) };
+        match aws::object(&self.sdk, &object).await {
+            Ok(content) => Ok(envelope::understand_object(&object, content.expose())),
+            Err(LookupError::Passing(why)) => Err(Later::soon(why)),
+            Err(LookupError::Absent(why) | LookupError::Refused(why)) => {
+                Ok(Understood::Quarantine(envelope::Reason(why)))
+            }
+        }
+    }
+
+    async fn keep(&self, message: &Message, reason: String) -> Result<Fate, Later> {
+        let id = JobId::from_message(&message.queue_arn, &message.id);
+        let kept = quarantine::printed(message);
+        let kept = Quarantined::new(id, &message.queue_arn, &reason, kept, Time::now());
+        self.ledger.quarantine(&kept).await?;
+        failpoint("quarantined");
+        Ok(Fate::Quarantined(reason))
+    }
+
+    async fn run(
+        &self,
+        failed: &Failed,
+        resolved: &Resolved,
+        message: &Message,
+    ) -> Result<Fate, Later> {
+        let own = self.config.of(&resolved.function);
+        let now = Time::now();
+        let age = failed.failed_at.map(|at| age(at, now));
+        let verdict = policy::judge(failed, age, &own.policy);
+        let job = jobs::job(failed, resolved, message, &own.defaults, now);
+        let job = match self.ledger.create(&job).await? {
+            Created::New => job,
+            Created::Existing(known) => *known,
+        };
+        failpoint("recorded");
+        if self.ledger.outcome(&job.id).await?.is_some() {
+            return Ok(Fate::Known { job: job.id });
+        }
+        let larger = match verdict {
+            Verdict::Run { larger, .. } => larger,
+            Verdict::Refuse(why) => return self.refuse(failed, &job, why).await,
+        };
+        match self.start(&job, &resolved.function, 1, larger).await? {
+            Start::Started(id) => Ok(Fate::Launched { job: job.id, id }),
+            Start::Impossible(why) => Ok(Fate::Refused { job: job.id, why }),
+        }
+    }
+
+    /// A failure that is not run again: its outcome is Lambda's own record where that came.
+    async fn refuse(&self, failed: &Failed, job: &Job, why: String) -> Result<Fate, Later> {
+        let not_worth_it = Why::NotWorthIt(why.clone());
+        let mut outcome = lost::outcome(job, 0, &not_worth_it, Time::now());
+        if let Some(record) = failed.record.as_ref().and_then(own_record) {
+            outcome = Outcome::new(0, record, outcome.facts);
+        }
+        outcome.facts.unknown.insert("reason".to_owned(), why.as_str().into());
+        self.conclude(job, outcome).await?;
+        Ok(Fate::Refused { job: job.id.clone(), why })
+    }
+
+    /// Starts an attempt, or finds that it was started.
+    pub async fn start(
+        &self,
+        job: &Job,
+        function: &Function,
+        number: u32,
+        larger: u32,
+    ) -> Result<Start, Later> {
+        let address = address(self.ledger.root(), &job.id);
+        let wanted = Wanted {
+            function,
+            job: &job.id,
+            address: &address,
+            attempt: number,
+            larger,
+            destinations: self.config.destinations.as_deref(),
+        };
+        let placement = match self.launcher.place(&wanted) {
+            Ok(placement) => placement,
+            Err(why) => return self.impossible(job, number, why).await,
+        };
+        let kind = self.launcher.kind().as_str();
+        let mut launch = Launch::new(number, kind, placement.clone(), Time::now());
+        launch.larger = larger;
+        let mut launch = self.ledger.intend(&job.id, launch).await?;
+        failpoint("intended");
+        if let Some(id) = launch.id.clone().filter(|_| launch.started.is_some()) {
+            return Ok(Start::Started(id));
+        }
+        let now = Time::now();
+        if let Some(moment) = launch.not_before.filter(|moment| *moment > now) {
+            let why = launch.refused.unwrap_or_default();
+            return Err(Later { why, after: age(now, moment) });
+        }
+        // A new series asks anew, so that what has changed since counts; a repetition must not differ.
+        if launch.launcher != kind || launch.refused.is_some() && launch.series > 1 {
+            (launch.launcher, launch.placement) = (kind.to_owned(), placement);
+        }
+        let token = place::token(&job.id, number, launch.series);
+        let answer = self.launcher.launch(&launch.placement, &token).await;
+        failpoint("started");
+        match answer {
+            Ok(launched) => {
+                let launch = launch.as_started(&launched.id, Time::now());
+                self.ledger.launched(&job.id, &launch).await?;
+                failpoint("start-recorded");
+                Ok(Start::Started(launched.id))
+            }
+            Err(Refused::Later { why, after, anew }) => {
+                let moment = later(Time::now(), after);
+                self.ledger.launched(&job.id, &launch.as_refused(&why, moment, anew)).await?;
+                Err(Later { why, after })
+            }
+            Err(Refused::Never { why }) => self.impossible(job, number, why).await,
+        }
+    }
+
+    async fn impossible(&self, job: &Job, number: u32, why: String) -> Result<Start, Later> {
+        let attempts = number.saturating_sub(1);
+        let outcome = lost::outcome(job, attempts, &Why::Impossible(why.clone()), Time::now());
+        self.conclude(job, outcome).await?;
+        Ok(Start::Impossible(why))
+    }
+
+    /// Decides how a job ended, unless that is decided, and delivers the outcome that counts. One that cannot be
+    /// delivered now stays marked as unfinished, and is delivered later.
+    pub async fn conclude(&self, job: &Job, outcome: Outcome) -> Result<(), Later> {
+        let outcome = match self.ledger.decide(&job.id, &outcome).await? {
+            Decision::First => outcome,
+            Decision::Already(other) => *other,
+        };
+        failpoint("decided");
+        if outcome.delivered.is_some() {
+            return Ok(self.ledger.delivered(&job.id).await?);
+        }
+        if let Err(why) = self.deliver(job, outcome).await {
+            tracing::warn!(job = %job.id, "the outcome is not delivered yet: {why}");
+        }
+        Ok(())
+    }
+
+    /// Delivers an outcome that is decided.
+    pub async fn deliver(&self, job: &Job, outcome: Outcome) -> Result<(), String> {
+        let destinations = self.config.destinations.as_deref();
+        let region = self.sdk.region().map(ToString::to_string);
+        let delivered = Box::pin(deliver(&self.ledger, job, outcome, destinations, region)).await;
+        failpoint("delivered");
+        delivered
+    }
+}
+
+/// Lambda's own record, if it is one that destinations take.
+fn own_record(record: &Redacted<bytes::Bytes>) -> Option<Redacted<Box<RawValue>>> {
+    let raw: Box<RawValue> = serde_json::from_slice(record.expose()).ok()?;
+    InvocationRecord::read(&raw).ok()?;
+    Some(Redacted::new(raw))
+}
+
+fn known(queue: &QueueSettings) -> Known {
+    Known {
+        record_buckets: queue.record_buckets.iter().cloned().collect(),
+        plain_queues: queue.plain_sources.iter().cloned().collect(),
+        default_function: queue.function.clone(),
+    }
+}
+
+fn age(since: Time, now: Time) -> Duration {
+    Duration::from_millis(now.as_millis().saturating_sub(since.as_millis()))
+}
+
+fn later(now: Time, after: Duration) -> Time {
+    let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    Time::from_millis(now.as_millis().saturating_add(millis))
+}
+
+/// The address of a job in a ledger.
+pub fn address(root: &ledger::Root, job: &JobId) -> String {
+    root.job(job).to_string()
+}

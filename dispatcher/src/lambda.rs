@@ -1,0 +1,83 @@
+//! The same program as a Lambda function (custom runtime): SQS batches with partial batch responses, ECS task state
+//! changes, and a schedule for looking after unfinished jobs.
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tracing::{info, warn};
+
+use crate::commands::settings_of;
+use crate::dispatch::Desk;
+use crate::reconcile::states::{self, Told};
+use crate::resolve::directory::Directory;
+use crate::{file, reconcile};
+
+/// What an event source mapping with `ReportBatchItemFailures` wants to hear.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    batch_item_failures: Vec<Item>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    item_identifier: String,
+}
+
+#[derive(Deserialize)]
+struct Batch<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Vec<&'a RawValue>,
+}
+
+/// Answers invocations for ever.
+pub async fn serve<D: Directory>(desk: &Desk<D>) -> Result<(), Error> {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
+        Ok::<_, Error>(Box::pin(answer(desk, event.payload.get())).await)
+    }))
+    .await
+}
+
+async fn answer<D: Directory>(desk: &Desk<D>, event: &str) -> Answer {
+    match states::read(event.as_bytes()) {
+        Told::Stopped(id) => {
+            if let Err(error) = Box::pin(reconcile::one(desk, &id)).await {
+                warn!(job = %id, "{}", runner::causes::causes(&error));
+            }
+            return Answer::default();
+        }
+        Told::Nothing => return Answer::default(),
+        Told::Other => {}
+    }
+    let batch: Option<Batch<'_>> = serde_json::from_str(event).ok();
+    let Some(batch) = batch else {
+        match reconcile::sweep(desk).await {
+            Ok(report) => info!("looked after unfinished jobs: {report:?}"),
+            Err(error) => warn!("{}", runner::causes::causes(&error)),
+        }
+        return Answer::default();
+    };
+    let mut answer = Answer::default();
+    for record in batch.records {
+        answer.batch_item_failures.extend(taken(desk, record).await);
+    }
+    answer
+}
+
+/// A message of a batch, if it has to come again.
+async fn taken<D: Directory>(desk: &Desk<D>, record: &RawValue) -> Option<Item> {
+    let message = file::read(record.get().as_bytes(), "").remove(0);
+    let queue = settings_of(Some(&message.queue_arn), &desk.config);
+    let body = message.body.expose();
+    let later = match (queue.task_states, states::read(body)) {
+        (true, Told::Stopped(id)) => {
+            Box::pin(reconcile::one(desk, &id)).await.err().map(|e| e.to_string())
+        }
+        (true, _) => None,
+        (false, _) => Box::pin(desk.take(&message, &queue)).await.err().map(|later| later.why),
+    };
+    let why = later?;
+    warn!(message = message.id, "left for later: {why}");
+    Some(Item { item_identifier: message.id })
+}

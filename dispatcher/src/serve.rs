@@ -1,0 +1,219 @@
+//! Reads queues until told to stop: each message is dispatched and deleted, or left for later; unfinished jobs are
+//! looked after on a timer and when ECS says that a task has stopped.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use runner::causes::causes;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{info, warn};
+
+use crate::config::QueueSettings;
+use crate::dispatch::{Desk, Fate, Later};
+use crate::metrics::Metrics;
+use crate::queue::{Delivery, Queue};
+use crate::reconcile;
+use crate::reconcile::states::{self, Told};
+use crate::resolve::directory::Directory;
+
+/// The pause after a queue that does not answer; doubled up to the longest.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What all of it shares.
+#[derive(Debug)]
+pub struct Shared<D> {
+    /// Who dispatches.
+    pub desk: Desk<D>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// Serves until `stop` says so; what has begun is brought to its end, or given back.
+pub async fn serve<D: Directory + 'static>(
+    shared: Rc<Shared<D>>,
+    queues: Vec<(Queue, QueueSettings)>,
+    stop: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(Semaphore::new(shared.desk.config.serve.in_flight));
+    let mut readers = JoinSet::new();
+    for (queue, settings) in queues {
+        let reader = Reader {
+            shared: Rc::clone(&shared),
+            slots: Arc::clone(&slots),
+            queue: Rc::new(queue),
+            settings: Rc::new(settings),
+            stop: stop.clone(),
+        };
+        readers.spawn_local(reader.read());
+    }
+    readers.spawn_local(look_after(shared, stop));
+    while readers.join_next().await.is_some() {}
+}
+
+/// Looks after unfinished jobs on a timer.
+async fn look_after<D: Directory>(shared: Rc<Shared<D>>, mut stop: watch::Receiver<bool>) {
+    let mut timer = tokio::time::interval(shared.desk.config.serve.every);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = timer.tick() => {}
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            swept = Box::pin(reconcile::sweep(&shared.desk)) => match swept {
+                Ok(report) => shared.metrics.swept(&report),
+                Err(error) => warn!("unfinished jobs were not looked at: {}", causes(&error)),
+            }
+        }
+    }
+}
+
+struct Reader<D> {
+    shared: Rc<Shared<D>>,
+    slots: Arc<Semaphore>,
+    queue: Rc<Queue>,
+    settings: Rc<QueueSettings>,
+    stop: watch::Receiver<bool>,
+}
+
+impl<D: Directory + 'static> Reader<D> {
+    async fn read(self) {
+        let mut stop = self.stop.clone();
+        let mut working = JoinSet::new();
+        let mut pause = PAUSE;
+        loop {
+            while working.try_join_next().is_some() {}
+            let received = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                received = self.receive() => received,
+            };
+            match received {
+                Ok(deliveries) => {
+                    pause = PAUSE;
+                    for delivery in deliveries {
+                        self.begin(&mut working, delivery).await;
+                    }
+                }
+                Err(why) => {
+                    warn!("{why}; again in {} s", pause.as_secs());
+                    tokio::select! {
+                        _ = stop.wait_for(|stop| *stop) => break,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        while working.join_next().await.is_some() {}
+    }
+
+    /// As many messages as there are hands.
+    async fn receive(&self) -> Result<Vec<Delivery>, String> {
+        let slot = self.slots.acquire().await.map_err(|closed| closed.to_string())?;
+        let free = self.slots.available_permits() + 1;
+        drop(slot);
+        self.queue.receive(free).await.map_err(|error| causes(&error))
+    }
+
+    async fn begin(&self, working: &mut JoinSet<()>, delivery: Delivery) {
+        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+        let work = Work {
+            shared: Rc::clone(&self.shared),
+            queue: Rc::clone(&self.queue),
+            settings: Rc::clone(&self.settings),
+            stop: self.stop.clone(),
+        };
+        working.spawn_local(async move {
+            work.on(delivery).await;
+            drop(slot);
+        });
+    }
+}
+
+/// One message that is worked at.
+struct Work<D> {
+    shared: Rc<Shared<D>>,
+    queue: Rc<Queue>,
+    settings: Rc<QueueSettings>,
+    stop: watch::Receiver<bool>,
+}
+
+impl<D: Directory> Work<D> {
+    async fn on(self, delivery: Delivery) {
+        let began = Instant::now();
+        let ended = self.dispatched(&delivery).await;
+        self.shared.metrics.dispatched(&ended, began.elapsed());
+        let message = delivery.message.id.as_str();
+        let done = match ended {
+            Ok(fate) => {
+                tell(message, &fate);
+                crate::failpoint::failpoint("before-delete");
+                self.queue.done(&delivery).await
+            }
+            Err(Later { why, after }) => {
+                warn!(message, "left for later: {why}");
+                self.queue.later(&delivery, after).await
+            }
+        };
+        if let Err(error) = done {
+            // It comes again by itself, and meets its own job.
+            warn!(message, "{}", causes(&error));
+        }
+    }
+
+    /// What becomes of it, within the time for which it is hidden. Whatever is cut off is repeated when it comes again.
+    async fn dispatched(&self, delivery: &Delivery) -> Result<Fate, Later> {
+        let desk = &self.shared.desk;
+        let (hidden, drain) = (self.queue.hidden(), desk.config.serve.drain);
+        let mut stop = self.stop.clone();
+        let stopped = async {
+            if stop.wait_for(|stop| *stop).await.is_ok() {
+                tokio::time::sleep(drain).await;
+            }
+        };
+        if self.settings.task_states {
+            return self.state(delivery).await;
+        }
+        tokio::select! {
+            ended = Box::pin(desk.take(&delivery.message, &self.settings)) => ended,
+            () = tokio::time::sleep(hidden * 2 / 3) => Err(Later {
+                why: format!("it was not dispatched within {} s", (hidden * 2 / 3).as_secs()),
+                after: Duration::ZERO,
+            }),
+            () = stopped => Err(Later { why: "told to stop".to_owned(), after: Duration::ZERO }),
+        }
+    }
+
+    /// A task state change: its job is looked at.
+    async fn state(&self, delivery: &Delivery) -> Result<Fate, Later> {
+        let id = match states::read(delivery.message.body.expose()) {
+            Told::Stopped(id) => id,
+            Told::Nothing => return Ok(Fate::Ignored("its task has not stopped".to_owned())),
+            Told::Other => {
+                return Ok(Fate::Ignored("it is no task state change of ECS".to_owned()));
+            }
+        };
+        Box::pin(reconcile::one(&self.shared.desk, &id)).await?;
+        Ok(Fate::Known { job: id })
+    }
+}
+
+/// One line for each message.
+fn tell(message: &str, fate: &Fate) {
+    let fate_word = fate.as_str();
+    match fate {
+        Fate::Launched { job, id } => {
+            info!(message, fate = fate_word, job = %job, "started as {id}");
+        }
+        Fate::Known { job } => info!(message, fate = fate_word, job = %job, "its job is known"),
+        Fate::Refused { job, why } => info!(message, fate = fate_word, job = %job, "{why}"),
+        Fate::Ignored(why) => info!(message, fate = fate_word, "{why}"),
+        Fate::Quarantined(why) => warn!(message, fate = fate_word, "{why}"),
+    }
+}
