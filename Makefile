@@ -17,9 +17,9 @@ setup: ## install what builds and tests need: musl target, runtime clients, test
 	@runtimes/setup.sh
 	@tests/setup.sh
 
-build: ## build the runner: one static binary
+build: ## build runner and dispatcher: one static binary each
 	@runner/toolchain.sh
-	cargo build --release --locked --target $(TARGET) -p runner
+	cargo build --release --locked --target $(TARGET) -p runner -p dispatcher
 
 run: setup build ## deploy the example functions (Timeout: 3 s) to a local Lambda API and run them for longer
 	@.venv/bin/python docs/example/run.py $(RUNNER)
@@ -31,7 +31,7 @@ test: setup build ## run all tests, in containers too
 	IMMORTAL_RUNNER=$(abspath tests/contained.sh) cargo test --locked -p e2e --test conformance
 
 unit: ## run the tests that need nothing but Rust
-	cargo test --locked -p ledger -p runner
+	cargo test --locked -p ledger -p runner -p dispatcher
 
 lint: ## check formatting, lints, dependencies, scripts
 	cargo fmt --all --check
@@ -67,7 +67,7 @@ else
 endif
 
 soak: setup build ## the same at length, and all property tests with many more cases
-	PROPTEST_CASES=$(or $(CASES),20000) cargo test --locked -p ledger -p runner
+	PROPTEST_CASES=$(or $(CASES),20000) cargo test --locked -p ledger -p runner -p dispatcher
 	$(MAKE) chaos JOBS=$(or $(JOBS),20000)
 	$(MAKE) chaos MUTANTS=1
 

@@ -142,8 +142,9 @@ fn stop() -> Result<watch::Receiver<bool>, Refusal> {
 async fn explained(asked: &Explain, config: Config) -> Done {
     let content = content(&asked.file)?;
     let queue = settings_of(asked.queue.as_deref(), &config);
-    let arn = asked.queue.as_deref().map(arn_of).unwrap_or_default();
     let sdk = sdk(&config).await;
+    let region = sdk.region().map(ToString::to_string).unwrap_or_default();
+    let arn = if queue.url.is_empty() { String::new() } else { arn_of(&queue.url, &region) };
     let (launcher, account) = (launcher(&config, &sdk), Cached::new(Account::new(&sdk)));
     let directory = (!asked.offline).then_some(&account);
     let asking = Asked { config: &config, directory, launcher: &launcher };
@@ -171,16 +172,16 @@ fn content(path: &Path) -> Result<Vec<u8>, Refusal> {
     read.map_err(|error| Refusal(format!("expected a message in {}: {error}", path.display())))
 }
 
-/// What the configuration says of a queue, by URL or ARN; of one that it does not know, nothing.
+/// What the configuration says of a queue, by URL or ARN; of one that it does not know, nothing. Where there is only
+/// one, that is meant if nothing is said.
 pub(crate) fn settings_of(queue: Option<&str>, config: &Config) -> QueueSettings {
-    let wanted = queue.map(arn_of).unwrap_or_default();
-    let found = config.queue.iter().find(|one| queue.is_some() && arn_of(&one.url) == wanted);
-    let only = || match (&queue, config.queue.as_slice()) {
+    let found = match (queue, config.queue.as_slice()) {
         (None, [only]) => Some(only),
-        _ => None,
+        (None, _) => None,
+        (Some(wanted), all) => all.iter().find(|one| is_same(&one.url, wanted)),
     };
-    found.or_else(only).cloned().unwrap_or_else(|| QueueSettings {
-        url: String::new(),
+    found.cloned().unwrap_or_else(|| QueueSettings {
+        url: queue.unwrap_or_default().to_owned(),
         kind: Kind::Auto,
         function: None,
         plain_sources: Vec::new(),
@@ -189,15 +190,25 @@ pub(crate) fn settings_of(queue: Option<&str>, config: &Config) -> QueueSettings
     })
 }
 
-/// The ARN of a queue by its URL (`https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`); ARNs stay as they are.
-pub(crate) fn arn_of(queue: &str) -> String {
+/// Whether both are one queue: the region is not in every URL.
+fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (arn_of(one, ""), arn_of(other, ""));
+    let tail = |arn: &str| arn.split(':').skip(4).map(str::to_owned).collect::<Vec<_>>();
+    let region = |arn: &str| arn.split(':').nth(3).unwrap_or_default().to_owned();
+    let near =
+        region(&one) == region(&other) || region(&one).is_empty() || region(&other).is_empty();
+    near && tail(&one) == tail(&other)
+}
+
+/// The ARN of a queue by its URL (`https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`), in this region where the URL does
+/// not say one; ARNs stay as they are.
+fn arn_of(queue: &str, region: &str) -> String {
     let Some((_, rest)) = queue.split_once("://") else { return queue.to_owned() };
     let mut parts = rest.split('/');
     let host = parts.next().unwrap_or_default();
-    let region =
-        host.strip_prefix("sqs.").and_then(|rest| rest.split('.').next()).unwrap_or_default();
+    let said = host.strip_prefix("sqs.").and_then(|rest| rest.split('.').next());
     let (account, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    format!("arn:aws:sqs:{region}:{account}:{name}")
+    format!("arn:aws:sqs:{}:{account}:{name}", said.unwrap_or(region))
 }
 
 async fn submitted(asked: &Submit, desk: &Desked) -> Done {
@@ -293,7 +304,9 @@ mod tests {
     fn a_queue_is_known_by_url_and_by_arn() {
         let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/failed";
         let arn = "arn:aws:sqs:eu-west-1:123456789012:failed";
-        assert_eq!((arn_of(url).as_str(), arn_of(arn).as_str()), (arn, arn));
+        assert_eq!((arn_of(url, "").as_str(), arn_of(arn, "").as_str()), (arn, arn));
+        assert!(is_same("http://127.0.0.1:5000/123456789012/failed", arn));
+        assert!(!is_same("https://sqs.us-east-1.amazonaws.com/123456789012/failed", arn));
         let text = format!(
             "ledger = \"file:///x\"\n[launch]\nlauncher = \"process\"\n[[queue]]\nurl = \"{url}\"\nkind = \"redrive\"\n[[queue]]\nurl = \"other\""
         );

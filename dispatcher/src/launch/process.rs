@@ -44,7 +44,7 @@ pub struct Placement {
 #[derive(Debug, Clone)]
 pub struct Processes {
     settings: Settings,
-    /// Our own children, by id, until their end was seen.
+    /// Our own children, by id. Their ends are kept: a job may be looked at more than once.
     children: Rc<RefCell<HashMap<String, Child>>>,
 }
 
@@ -88,9 +88,8 @@ impl Processes {
     /// What is seen of a process.
     #[expect(clippy::disallowed_methods, reason = "the one place of the dispatcher that reaps")]
     pub fn look(&self, id: &str) -> Seen {
-        let mut children = self.children.borrow_mut();
-        if let Some(Ok(Some(status))) = children.get_mut(id).map(Child::try_wait) {
-            children.remove(id);
+        if let Some(Ok(Some(status))) = self.children.borrow_mut().get_mut(id).map(Child::try_wait)
+        {
             return over(status);
         }
         let alive = id.split(':').next().and_then(|pid| pid.parse().ok()).and_then(identity);

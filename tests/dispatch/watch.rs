@@ -1,0 +1,86 @@
+//! Whatever dies, nothing is lost: the dispatcher, the runner, both.
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::json;
+
+use crate::world::{World, slow};
+
+const FAST: &str =
+    "[serve]\nevery = \"1s\"\n[watch]\npause = \"1s\"\ngrace = \"2s\"\nunseen = \"2s\"\n";
+
+/// The process that the launcher has recorded for an attempt.
+fn pid(world: &World, job: &str, attempt: u32) -> Option<i32> {
+    let text =
+        std::fs::read(world.path(&format!("ledger/jobs/{job}/launches/{attempt}.json"))).ok()?;
+    let launch: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    launch["id"].as_str()?.split(':').next()?.parse().ok()
+}
+
+#[test]
+fn a_runner_that_is_killed_is_followed_by_another() {
+    let world = World::with(slow("python3.11"));
+    world.config(&(world.queue("auto") + FAST));
+    let _serving = world.serve();
+    let request = json!({ "immortal": 1, "id": "j-1", "function": "resize", "event": 1 });
+    world.send(&request.to_string(), &json!({}));
+    let claimed = world.path("ledger/jobs/j-1/attempts/1.json");
+    world.until("the first attempt is at work", || {
+        claimed.exists() && pid(&world, "j-1", 1).is_some()
+    });
+    let first = pid(&world, "j-1", 1).unwrap();
+    kill(nix::unistd::Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    assert_eq!(world.records(1)[0]["responsePayload"]["done"], 1);
+    let shown = world.json(&["show", "j-1", "--json"]);
+    assert_eq!(shown["outcome"]["attempt"], 2, "{shown}");
+    assert_eq!(shown["launches"][0]["ended"], "killed", "{shown}");
+}
+
+#[test]
+fn a_job_that_is_always_killed_is_given_up_and_whoever_waits_hears_so() {
+    let package = e2e::Package::default().file(
+        "app.py",
+        // The supervisor is the parent: what a host does that fails.
+        "import os, signal, time\ndef handler(event, context):\n    os.kill(os.getppid(), signal.SIGKILL)\n    time.sleep(60)\n",
+    );
+    let function =
+        e2e::Deployed::new(&package, "python3.11", "app.handler").with("MemorySize", 256.into());
+    let world = World::with(function);
+    world.config(&(world.queue("auto") + &FAST.replace("[watch]", "[watch]\nattempts = 2")));
+    let _serving = world.serve();
+    let request = json!({ "immortal": 1, "id": "j-1", "function": "resize", "event": 1 });
+    world.send(&request.to_string(), &json!({}));
+    let records = world.records(1);
+    assert_eq!(records[0]["responsePayload"]["errorType"], "Immortal.Lost", "{}", records[0]);
+    let message = records[0]["responsePayload"]["errorMessage"].as_str().unwrap();
+    assert!(message.contains("lost after 2 attempts"), "{message}");
+    world.until("its marker is gone", || !world.path("ledger/active/j-1").exists());
+}
+
+#[test]
+fn a_dispatcher_that_is_killed_is_replaced_without_a_second_start() {
+    let world = World::with(slow("python3.11"));
+    world.config(&(world.queue("auto") + FAST));
+    let serving = world.serve();
+    let request = json!({ "immortal": 1, "id": "j-1", "function": "resize", "event": 1 });
+    world.send(&request.to_string(), &json!({}));
+    world.until("the first attempt is started", || pid(&world, "j-1", 1).is_some());
+    drop(serving);
+    let _another = world.serve();
+    assert_eq!(world.records(1)[0]["requestContext"]["condition"], "Success");
+    let shown = world.json(&["show", "j-1", "--json"]);
+    assert_eq!(shown["launches"].as_array().unwrap().len(), 1, "{shown}");
+}
+
+#[test]
+fn a_dispatcher_that_is_told_to_stop_ends_and_leaves_its_runs_alone() {
+    let world = World::with(slow("python3.11"));
+    world.config(&(world.queue("auto") + FAST));
+    let mut serving = world.serve();
+    let request = json!({ "immortal": 1, "id": "j-1", "function": "resize", "event": 1 });
+    world.send(&request.to_string(), &json!({}));
+    world.until("the first attempt is started", || pid(&world, "j-1", 1).is_some());
+    serving.terminate();
+    let ended = serving.0.wait().unwrap();
+    assert!(ended.success(), "{ended}\n{}", world.log());
+    assert_eq!(world.records(1)[0]["requestContext"]["condition"], "Success");
+}

@@ -1,0 +1,201 @@
+//! A dispatcher with all it needs: queues in moto, a function in a scripted Lambda, a ledger in a directory, and the
+//! real runner as a process.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use e2e::{ControlPlane, Deployed, Moto, Package};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:resize";
+pub(crate) const FAILED: &str = "arn:aws:sqs:eu-west-1:123456789012:failed";
+const ID: &str = "8f0d0d9a-6e0b-4c1d-8a3c-5b4b2f5a9b11";
+
+/// What a request may take before the test has failed: other tests share the machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+pub(crate) struct World {
+    pub(crate) moto: Moto,
+    pub(crate) plane: ControlPlane,
+    pub(crate) directory: TempDir,
+    account: String,
+}
+
+/// A function that takes longer than its time-out on Lambda.
+pub(crate) fn slow(runtime: &str) -> Deployed {
+    let python = "import time\ndef handler(event, context):\n    time.sleep(1.5)\n    return {'done': event, 'id': context.aws_request_id}\n";
+    let node = "exports.handler = async (event, context) => {\n  await new Promise((done) => setTimeout(done, 1500));\n  return { done: event, id: context.awsRequestId };\n};\n";
+    let (package, handler) = match runtime {
+        "python3.11" => (Package::default().file("app.py", python), "app.handler"),
+        _ => (Package::default().file("index.js", node), "index.handler"),
+    };
+    Deployed::new(&package, runtime, handler)
+        .with("Timeout", 1.into())
+        .with("DeadLetterConfig", json!({ "TargetArn": FAILED }))
+        .with("MemorySize", 256.into())
+}
+
+impl World {
+    pub(crate) fn with(function: Deployed) -> Self {
+        let moto = Moto::start();
+        let account = moto.script(
+            "sqs = client('sqs')\nfor name in ['failed', 'done', 'states']:\n    sqs.create_queue(QueueName=name)\n\
+             result = client('sts').get_caller_identity()['Account']",
+        );
+        let directory = TempDir::new().unwrap();
+        let account = account.as_str().unwrap().to_owned();
+        Self { moto, plane: ControlPlane::with(function), directory, account }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn url(&self, queue: &str) -> String {
+        format!("{}/{}/{queue}", self.moto.url(), self.account)
+    }
+
+    /// The least configuration, and more.
+    pub(crate) fn config(&self, more: &str) -> PathBuf {
+        let text = format!(
+            "ledger = \"file://{}\"\ndestinations = [\"sqs:{}\"]\n{more}\n\
+             [policy]\nmax_age = \"9999d\"\n[launch]\nlauncher = \"process\"\n[process]\nrunner = \"{}\"\nlogs = \"{}\"\n\
+             [allow]\naccounts = [\"123456789012\"]\nprovenance = false\n",
+            self.path("ledger").display(),
+            self.url("done"),
+            e2e::runner().display(),
+            self.path("logs").display(),
+        );
+        let path = self.path("immortal.toml");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(crate) fn queue(&self, kind: &str) -> String {
+        format!("[[queue]]\nurl = \"{}\"\nkind = \"{kind}\"\n", self.url("failed"))
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(dispatcher());
+        command.args(arguments).arg("--config").arg(self.path("immortal.toml"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.envs(self.moto.variables()).envs(self.plane.variables());
+        command.env("IMMORTAL_RUNTIME_DIR", e2e::root().join(".runtimes"));
+        command.env("TMPDIR", self.directory.path());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// A dispatcher that serves, until it is dropped.
+    pub(crate) fn serve(&self) -> Serving {
+        let log =
+            fs::File::options().create(true).append(true).open(self.path("serve.log")).unwrap();
+        let mut command = self.command(&["serve"]);
+        command.stdout(Stdio::null()).stderr(log);
+        Serving(command.spawn().unwrap())
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("serve.log")).unwrap_or_default()
+    }
+
+    /// Puts a message into the queue of failures.
+    pub(crate) fn send(&self, body: &str, attributes: &Value) {
+        let script = format!(
+            "body, attributes = json.loads({:?})\nclient('sqs').send_message(QueueUrl={:?}, MessageBody=body, MessageAttributes=attributes)",
+            json!([body, attributes]).to_string(),
+            self.url("failed"),
+        );
+        self.moto.script(&script);
+    }
+
+    /// A dead letter of Lambda's.
+    pub(crate) fn dead_letter(&self, event: &str) {
+        self.send(event, &attributes(ID, "Task timed out after 1.00 seconds"));
+    }
+
+    /// The records that have arrived at the queue of outcomes, as soon as there are so many.
+    pub(crate) fn records(&self, count: usize) -> Vec<Value> {
+        let script = format!(
+            "answer = client('sqs').receive_message(QueueUrl={:?}, MaxNumberOfMessages=10)\n\
+             result = [m['Body'] for m in answer.get('Messages', [])]",
+            self.url("done"),
+        );
+        let (mut found, since) = (Vec::new(), Instant::now());
+        while found.len() < count {
+            assert!(since.elapsed() < PATIENCE, "{found:?}\n{}", self.log());
+            let bodies = self.moto.script(&script);
+            for body in bodies.as_array().unwrap() {
+                found.push(serde_json::from_str(body.as_str().unwrap()).unwrap());
+            }
+        }
+        found
+    }
+
+    /// How many messages are in the queue of failures, hidden ones too.
+    pub(crate) fn left(&self) -> u64 {
+        let script = format!(
+            "a = client('sqs').get_queue_attributes(QueueUrl={:?}, AttributeNames=['All'])['Attributes']\n\
+             result = int(a['ApproximateNumberOfMessages']) + int(a['ApproximateNumberOfMessagesNotVisible'])",
+            self.url("failed"),
+        );
+        self.moto.script(&script).as_u64().unwrap()
+    }
+
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Waits until this is so.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, so: impl Fn() -> bool) {
+        let since = Instant::now();
+        while !so() {
+            assert!(since.elapsed() < PATIENCE, "never: {what}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+pub(crate) fn attributes(request_id: &str, message: &str) -> Value {
+    json!({
+        "RequestID": { "DataType": "String", "StringValue": request_id },
+        "ErrorCode": { "DataType": "Number", "StringValue": "200" },
+        "ErrorMessage": { "DataType": "String", "StringValue": message },
+    })
+}
+
+/// The dispatcher that is tested: `IMMORTAL_DISPATCHER`, or the one beside the runner.
+pub(crate) fn dispatcher() -> PathBuf {
+    let beside = || e2e::runner().with_file_name("immortal-dispatcher");
+    let path = std::env::var_os("IMMORTAL_DISPATCHER").map_or_else(beside, PathBuf::from);
+    assert!(path.is_file(), "{} is missing: run `make build`", path.display());
+    path
+}
+
+pub(crate) struct Serving(pub(crate) Child);
+
+impl Serving {
+    pub(crate) fn terminate(&self) {
+        nix::sys::signal::kill(self.pid(), nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
