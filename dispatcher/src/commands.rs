@@ -80,6 +80,13 @@ fn launcher(config: &Config, sdk: &SdkConfig) -> Launcher {
         launch::Kind::Ecs => {
             Launcher::ecs(aws_sdk_ecs::Client::new(sdk), &config.launch, config.ecs.clone())
         }
+        launch::Kind::Docker => {
+            let directory = match config.root() {
+                Ok(Root::Directory(directory)) => Some(directory),
+                _ => None,
+            };
+            Launcher::docker(&config.launch, config.docker.clone(), directory)
+        }
         launch::Kind::Process => Launcher::process(&config.launch, config.process.clone()),
     }
 }

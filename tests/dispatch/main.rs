@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a panic here")]
 
 mod arrive;
+mod containers;
 mod people;
 mod watch;
 mod world;

@@ -58,16 +58,24 @@ impl World {
         format!("{}/{}/{queue}", self.moto.url(), self.account)
     }
 
-    /// The least configuration, and more.
+    /// The least configuration, and more: runners are processes.
     pub(crate) fn config(&self, more: &str) -> PathBuf {
-        let text = format!(
-            "ledger = \"file://{}\"\ndestinations = [\"sqs:{}\"]\n{more}\n\
-             [policy]\nmax_age = \"9999d\"\n[launch]\nlauncher = \"process\"\n[process]\nrunner = \"{}\"\nlogs = \"{}\"\n\
-             [allow]\naccounts = [\"123456789012\"]\nprovenance = false\n",
-            self.path("ledger").display(),
-            self.url("done"),
+        let process = format!(
+            "[launch]\nlauncher = \"process\"\n[process]\nrunner = \"{}\"\nlogs = \"{}\"\n",
             e2e::runner().display(),
             self.path("logs").display(),
+        );
+        self.launched_by(&process, more)
+    }
+
+    /// The same, with another launcher.
+    pub(crate) fn launched_by(&self, launcher: &str, more: &str) -> PathBuf {
+        let text = format!(
+            "ledger = \"file://{}\"\ndestinations = [\"sqs:{}\"]\n{more}\n\
+             {launcher}\
+             [policy]\nmax_age = \"9999d\"\n[allow]\naccounts = [\"123456789012\"]\nprovenance = false\n",
+            self.path("ledger").display(),
+            self.url("done"),
         );
         let path = self.path("immortal.toml");
         fs::write(&path, text).unwrap();

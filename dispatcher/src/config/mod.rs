@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::envelope::Kind;
 use crate::function::Function;
-use crate::launch::{self, process};
+use crate::launch::{self, docker, process};
 use crate::policy::Rerun;
 use crate::reconcile::next::Rules;
 use crate::resolve::allow::{Allow, matches};
@@ -62,6 +62,9 @@ pub struct Config {
     /// Tasks of ECS.
     #[serde(default)]
     pub ecs: place::Settings,
+    /// Containers of this machine.
+    #[serde(default)]
+    pub docker: docker::Settings,
     /// Processes.
     #[serde(default)]
     pub process: process::Settings,

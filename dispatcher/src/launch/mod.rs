@@ -3,11 +3,13 @@
 
 mod answer;
 pub mod bucket;
+pub mod docker;
 pub mod ecs;
 pub mod process;
 mod types;
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bucket::Bucket;
@@ -41,6 +43,8 @@ impl Default for Settings {
 pub enum Kind {
     /// Tasks of ECS, on Fargate as a rule.
     Ecs,
+    /// Containers of this machine.
+    Docker,
     /// Processes of this machine.
     Process,
 }
@@ -50,6 +54,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ecs => "ecs",
+            Self::Docker => "docker",
             Self::Process => "process",
         }
     }
@@ -65,6 +70,7 @@ pub struct Launcher {
 #[derive(Debug)]
 enum Place {
     Ecs(Box<(ecs::Ecs, place::Settings)>),
+    Docker(Box<docker::Docker>),
     Process(process::Processes),
 }
 
@@ -73,6 +79,11 @@ impl Launcher {
     pub fn ecs(client: aws_sdk_ecs::Client, settings: &Settings, ecs: place::Settings) -> Self {
         let cluster = ecs::Ecs::new(client, &ecs.cluster, &ecs.container);
         Self::new(Place::Ecs(Box::new((cluster, ecs))), settings)
+    }
+
+    /// Containers; `ledger` is the directory that they have to see.
+    pub fn docker(settings: &Settings, docker: docker::Settings, ledger: Option<PathBuf>) -> Self {
+        Self::new(Place::Docker(Box::new(docker::Docker::new(docker, ledger))), settings)
     }
 
     /// Processes.
@@ -89,6 +100,7 @@ impl Launcher {
     pub fn kind(&self) -> Kind {
         match &self.place {
             Place::Ecs(_) => Kind::Ecs,
+            Place::Docker(_) => Kind::Docker,
             Place::Process(_) => Kind::Process,
         }
     }
@@ -97,6 +109,7 @@ impl Launcher {
     pub fn place(&self, wanted: &Wanted<'_>) -> Result<Value, String> {
         let placement = match &self.place {
             Place::Ecs(ecs) => serde_json::to_value(place::place(wanted, &ecs.1)?),
+            Place::Docker(docker) => serde_json::to_value(docker.place(wanted)?),
             Place::Process(_) => {
                 place::runnable(wanted.function)?;
                 serde_json::to_value(process::Placement {
@@ -114,6 +127,7 @@ impl Launcher {
         tokio::time::sleep(turn).await;
         match &self.place {
             Place::Ecs(ecs) => ecs.0.launch(&read(placement)?, token).await,
+            Place::Docker(docker) => docker.launch(&read(placement)?).await,
             Place::Process(processes) => processes.launch(&read(placement)?),
         }
     }
@@ -122,6 +136,9 @@ impl Launcher {
     pub async fn look(&self, ids: &[String]) -> Result<Vec<Seen>, String> {
         match &self.place {
             Place::Ecs(ecs) => ecs.0.look(ids).await,
+            Place::Docker(docker) => {
+                futures_util::future::try_join_all(ids.iter().map(|id| docker.look(id))).await
+            }
             Place::Process(processes) => Ok(ids.iter().map(|id| processes.look(id)).collect()),
         }
     }

@@ -145,6 +145,17 @@ fn fitting(function: &Function, larger: u32, settings: &Settings) -> Result<Size
 
 /// The name of the task definition.
 fn definition(function: &Function, settings: &Settings) -> Result<String, String> {
+    named(function, &settings.task_definition, &settings.definitions, "[ecs.definitions]")
+}
+
+/// The name that a rule gives for a function: `{runtime}`, `{family}` and `{arch}` are filled in. `single` has the
+/// names of single runtimes, in this `table` of the configuration.
+pub fn named(
+    function: &Function,
+    rule: &str,
+    single: &BTreeMap<String, String>,
+    table: &str,
+) -> Result<String, String> {
     let arch = match function.architecture {
         Architecture::X86 => "x86-64",
         Architecture::Arm => "arm64",
@@ -153,22 +164,21 @@ fn definition(function: &Function, settings: &Settings) -> Result<String, String
         Code::Image(_) => "image",
         Code::Zip => function.runtime.as_deref().unwrap_or("provided"),
     };
-    let rule = match settings.definitions.get(runtime) {
+    let rule = match single.get(runtime) {
         Some(rule) => rule,
         None if runtime == "image" => {
             return Err(format!(
-                "expected a function in a zip archive, or a task definition for container images, found `{}`, which is a container image: name one in [ecs.definitions] image",
+                "expected a function in a zip archive, found `{}`, which is a container image: make an image or task definition for it, with the runner as its entry point, and name it as `image` in {table}",
                 function.name
             ));
         }
-        None => &settings.task_definition,
+        None => rule,
     };
     if !rule.contains("{family}") {
         return Ok(filled(rule, runtime, "", arch));
     }
-    let family = runtime::find(runtime).map_err(|unknown| {
-        format!("{unknown}; or name its task definition in [ecs.definitions]")
-    })?;
+    let family = runtime::find(runtime)
+        .map_err(|unknown| format!("{unknown}; or name what runs it in {table}"))?;
     Ok(filled(rule, runtime, &family.name, arch))
 }
 
