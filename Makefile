@@ -4,10 +4,12 @@
 TARGET  ?= $(shell uname -m)-unknown-linux-musl
 OUT     := $(or $(CARGO_TARGET_DIR),target)
 RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
+# A dispatcher that kills itself where it is told to; never shipped.
+FAILING := $(OUT)/debug/immortal-dispatcher-failing
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit lint fmt images bench chaos soak conformance fuzz clean
+.PHONY: help setup build run test failing unit lint fmt images bench chaos soak conformance fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,8 +29,13 @@ run: setup build ## deploy the example functions (Timeout: 3 s) to a local Lambd
 test: setup build ## run all tests, in containers too
 	@images/docker.sh
 	@images/build.sh $(RUNNER) debian
-	IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked --workspace
+	@$(MAKE) --no-print-directory failing
+	IMMORTAL_RUNNER=$(abspath $(RUNNER)) IMMORTAL_FAILING=$(abspath $(FAILING)) cargo test --locked --workspace
 	IMMORTAL_RUNNER=$(abspath tests/contained.sh) cargo test --locked -p e2e --test conformance
+
+failing:
+	cargo build --locked -p dispatcher --features failpoints
+	@cp $(OUT)/debug/immortal-dispatcher $(FAILING)
 
 unit: ## run the tests that need nothing but Rust
 	cargo test --locked -p ledger -p runner -p dispatcher
@@ -64,6 +71,7 @@ ifdef MUTANTS
 	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(OUT))/mutants/debug/immortal-runner cargo test --locked -p e2e --test chaos mutant -- --ignored --nocapture
 else
 	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test chaos nothing -- --nocapture --test-threads 1
+	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test dispatch chaos -- --nocapture
 endif
 
 soak: setup build ## the same at length, and all property tests with many more cases

@@ -3,10 +3,14 @@
     clippy::disallowed_methods,
     reason = "the bans are the programs': tests start them and read their own environment"
 )]
+#![expect(clippy::print_stderr, reason = "the figures are for people")]
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a panic here")]
 
 mod arrive;
+mod chaos;
+mod cluster;
 mod containers;
 mod people;
+mod points;
 mod watch;
 mod world;

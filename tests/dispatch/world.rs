@@ -2,7 +2,7 @@
 //! real runner as a process.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,11 @@ impl World {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(dispatcher());
+        self.program(&dispatcher(), arguments)
+    }
+
+    fn program(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).arg("--config").arg(self.path("immortal.toml"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         command.envs(self.moto.variables()).envs(self.plane.variables());
@@ -100,12 +104,28 @@ impl World {
         self.command(arguments).output().unwrap()
     }
 
+    /// A configuration with ECS as launcher.
+    pub(crate) fn on(&self, more: &str) -> PathBuf {
+        let ecs = "[launch]\nlauncher = \"ecs\"\n[ecs]\nsubnets = [\"subnet-1\"]\n";
+        self.launched_by(ecs, more)
+    }
+
+    /// What a runner needs to find its world.
+    pub(crate) fn variables(&self) -> Vec<(&str, &str)> {
+        self.moto.variables().into_iter().chain(self.plane.variables()).collect()
+    }
+
     /// A dispatcher that serves, until it is dropped.
     pub(crate) fn serve(&self) -> Serving {
+        self.served_by(&dispatcher(), &[])
+    }
+
+    /// The same, another program, with more variables.
+    pub(crate) fn served_by(&self, program: &Path, variables: &[(&str, &str)]) -> Serving {
         let log =
             fs::File::options().create(true).append(true).open(self.path("serve.log")).unwrap();
-        let mut command = self.command(&["serve"]);
-        command.stdout(Stdio::null()).stderr(log);
+        let mut command = self.program(program, &["serve"]);
+        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(log);
         Serving(command.spawn().unwrap())
     }
 

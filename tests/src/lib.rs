@@ -9,6 +9,7 @@
     reason = "a failed expectation is a panic here"
 )]
 
+mod cluster;
 mod control_plane;
 mod moto;
 mod puppet;
@@ -24,6 +25,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+pub use cluster::{Cluster, Faults};
 pub use control_plane::{ControlPlane, Deployed};
 pub use moto::Moto;
 pub use puppet::{Puppet, Stage};

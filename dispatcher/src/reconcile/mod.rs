@@ -154,7 +154,12 @@ async fn take<D: Directory>(
         (Step::Wait(_), _) | (_, None) => Ok(String::new()),
         (Step::Forget, _) => desk.ledger.delivered(id).await.map(|()| String::new()).map_err(text),
         (Step::Deliver, Some(job)) => {
-            let outcome = records.outcome.clone().ok_or("its outcome is gone")?;
+            // Whoever decided it may have delivered it between the two looks.
+            let outcome =
+                desk.ledger.outcome(id).await.map_err(text)?.ok_or("its outcome is gone")?;
+            if outcome.delivered.is_some() {
+                return desk.ledger.delivered(id).await.map(|()| String::new()).map_err(text);
+            }
             desk.deliver(job, outcome).await.map(|()| "its outcome is delivered".to_owned())
         }
         (Step::Launch { number, larger, why }, Some(job)) => {

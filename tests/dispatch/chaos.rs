@@ -1,0 +1,134 @@
+//! Many messages while everything dies and refuses at random: two dispatchers, the tasks, ECS. Nothing is lost, no job
+//! has two outcomes, nothing runs without a reason. `make chaos` runs it at length.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use e2e::{Cluster, Deployed, Faults, Package};
+use serde_json::{Value, json};
+
+use crate::world::{World, dispatcher};
+
+/// In `make test`.
+const IN_SHORT: u64 = 60;
+/// Every tenth message comes twice, every twentieth is poison.
+const TWICE: u64 = 10;
+const POISON: u64 = 20;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| text.parse().unwrap())
+}
+
+/// All messages, by AWS's own SDK, ten at once.
+fn send(world: &World, bodies: &[String]) {
+    for some in bodies.chunks(500) {
+        let script = format!(
+            "bodies = json.loads({:?})\nsqs = client('sqs')\nfor at in range(0, len(bodies), 10):\n    \
+             sqs.send_message_batch(QueueUrl={:?}, Entries=[{{'Id': str(n), 'MessageBody': b}} for n, b in enumerate(bodies[at:at+10])])",
+            json!(some).to_string(),
+            world.url("failed"),
+        );
+        world.moto.script(&script);
+    }
+}
+
+fn bodies(world: &World, jobs: u64) -> Vec<String> {
+    let mut bodies = Vec::new();
+    for number in 0..jobs {
+        let id = format!("job-{number}");
+        let notes = world.path(&format!("{id}.notes"));
+        let event =
+            json!({ "job": id, "notes": notes, "millis": number % 7 * 40, "bytes": number });
+        let body =
+            json!({ "immortal": 1, "id": id, "function": "resize", "event": event }).to_string();
+        if number % TWICE == 0 {
+            bodies.push(body.clone());
+        }
+        if number % POISON == 0 {
+            bodies.push(format!("poison {number}"));
+        }
+        bodies.push(body);
+    }
+    bodies
+}
+
+/// Outcomes that have arrived, by request id.
+fn arrived(world: &World) -> BTreeMap<String, Vec<Value>> {
+    let script = format!(
+        "sqs = client('sqs')\nresult = []\nwhile True:\n    found = sqs.receive_message(QueueUrl={0:?}, MaxNumberOfMessages=10).get('Messages', [])\n    \
+         if not found: break\n    result += [m['Body'] for m in found]\n    \
+         sqs.delete_message_batch(QueueUrl={0:?}, Entries=[{{'Id': str(n), 'ReceiptHandle': m['ReceiptHandle']}} for n, m in enumerate(found)])",
+        world.url("done"),
+    );
+    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for body in world.moto.script(&script).as_array().unwrap() {
+        let record: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
+        let id = record["requestContext"]["requestId"].as_str().unwrap().to_owned();
+        found.entry(id).or_default().push(record);
+    }
+    found
+}
+
+#[test]
+fn nothing_is_lost_through_dispatcher_and_cluster() {
+    let jobs = setting("JOBS").unwrap_or(IN_SHORT);
+    let seed = setting("SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let function = std::fs::read(env!("CARGO_BIN_EXE_chaotic")).unwrap();
+    let package = Package::default().executable("bootstrap", function);
+    let world =
+        World::with(Deployed::new(&package, "provided.al2023", "h").with("MemorySize", 256.into()));
+    world.on(&(world.queue("auto")
+        + "[serve]\nevery = \"1s\"\nhidden = \"10s\"\n[watch]\nattempts = 8\npause = \"1s\"\nlongest_pause = \"2s\"\ngrace = \"2s\"\nunseen = \"2s\"\n"));
+    let faults = Faults {
+        seed,
+        throttled: 0.05,
+        capacity: 0.03,
+        lost: 0.02,
+        unstarted: 0.02,
+        forgotten: 0.02,
+    };
+    let cluster = Cluster::start(&world.variables(), faults);
+    let serve = || world.served_by(&dispatcher(), &[("AWS_ENDPOINT_URL_ECS", cluster.url())]);
+    send(&world, &bodies(&world, jobs));
+
+    // Two at once, always; one after the other dies. Tasks die too.
+    let (mut serving, mut deaths, mut killed) = ([serve(), serve()], 0_u64, 0_u64);
+    while world.left() > 0 {
+        std::thread::sleep(Duration::from_millis(300 + seed.wrapping_mul(deaths + 1) % 700));
+        let which = usize::from(deaths % 2 == 1);
+        drop(std::mem::replace(&mut serving[which], serve()));
+        deaths += 1;
+        if killed * 10 < jobs && cluster.kill(seed.wrapping_add(deaths)) {
+            killed += 1;
+        }
+        assert!(deaths < 60 + jobs * 4, "messages are left: {}\n{}", world.left(), world.log());
+    }
+    let unfinished = || std::fs::read_dir(world.path("ledger/active")).map_or(0, Iterator::count);
+    world.until("no job is unfinished", || unfinished() == 0);
+
+    let arrived = arrived(&world);
+    let expected: BTreeSet<String> = (0..jobs).map(|number| format!("job-{number}")).collect();
+    let found: BTreeSet<String> = arrived.keys().cloned().collect();
+    assert_eq!(expected.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "lost");
+    let (mut doubled, mut failed, mut begun) = (0, 0, 0);
+    for (id, records) in &arrived {
+        let payloads: BTreeSet<String> =
+            records.iter().map(|record| record["responsePayload"].to_string()).collect();
+        assert_eq!(payloads.len(), 1, "two outcomes of {id}: {payloads:?}");
+        doubled += records.len() - 1;
+        failed += usize::from(records[0]["requestContext"]["condition"] != "Success");
+        begun += std::fs::read_to_string(world.path(&format!("{id}.notes")))
+            .unwrap_or_default()
+            .lines()
+            .count();
+    }
+    let kept = world.json(&["quarantine", "--json"]).as_array().unwrap().len();
+    assert_eq!(kept as u64, jobs.div_ceil(POISON), "poison is kept");
+    assert_eq!(cluster.conflicts(), 0, "a token came with other parameters");
+    eprintln!(
+        "seed {seed}: {jobs} jobs, 0 lost, 0 with two outcomes; {deaths} dispatchers and {killed} tasks killed; \
+         functions begun {begun} times, outcomes delivered twice {doubled}, failed {failed}, tasks {}, calls {:?}",
+        cluster.started(),
+        cluster.calls(),
+    );
+}

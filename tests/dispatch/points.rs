@@ -1,0 +1,77 @@
+//! The dispatcher dies between any two of its steps: what it began is brought to its end by the next one.
+//!
+//! `IMMORTAL_FAILING` is a dispatcher that was built with the feature `failpoints`.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::world::{World, slow};
+
+const FAST: &str = "[serve]\nevery = \"1s\"\nhidden = \"10s\"\n[watch]\npause = \"1s\"\ngrace = \"2s\"\nunseen = \"2s\"\n";
+
+/// Each point, and the message that leads there.
+fn points() -> Vec<(&'static str, Value)> {
+    let request = |function: &str, id: &str| json!({ "immortal": 1, "id": id, "function": function, "event": 1 });
+    let refused = |id: &str| {
+        json!({
+            "version": "1.0", "timestamp": "2026-10-09T16:43:26.568Z",
+            "requestContext": { "requestId": id, "functionArn": format!("{}:$LATEST", crate::world::ARN),
+                "condition": "RetriesExhausted", "approximateInvokeCount": 3 },
+            "requestPayload": 1,
+            "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
+            "responsePayload": { "errorType": "ValueError", "errorMessage": "boom" },
+        })
+    };
+    vec![
+        ("resolved", request("resize", "resolved")),
+        ("recorded", request("resize", "recorded")),
+        ("intended", request("resize", "intended")),
+        ("started", request("resize", "started")),
+        ("start-recorded", request("resize", "start-recorded")),
+        ("before-delete", request("resize", "before-delete")),
+        ("decided", refused("decided")),
+        ("delivered", refused("delivered")),
+        ("quarantined", json!("no request at all: the text of nobody")),
+    ]
+}
+
+#[test]
+fn nothing_is_lost_wherever_the_dispatcher_dies() {
+    let Some(failing) = std::env::var_os("IMMORTAL_FAILING").map(PathBuf::from) else {
+        eprintln!(
+            "skipped: IMMORTAL_FAILING names no dispatcher with failpoints; `make test` builds one"
+        );
+        return;
+    };
+    let world = World::with(slow("python3.11"));
+    world.config(&(world.queue("auto") + FAST));
+    for (point, message) in points() {
+        world.send(&message.to_string(), &json!({}));
+        let mut failing = world.served_by(&failing, &[("IMMORTAL_FAILPOINT", point)]);
+        let ended = failing.0.wait().unwrap();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&ended),
+            Some(9),
+            "{point} was never reached"
+        );
+    }
+    let _serving = world.serve();
+    world.until("all messages are deleted", || world.left() == 0);
+    let unfinished = || std::fs::read_dir(world.path("ledger/active")).map_or(0, Iterator::count);
+    world.until("no job is unfinished", || unfinished() == 0);
+    let jobs = world.json(&["jobs", "--all", "--json"]);
+    assert_eq!(jobs.as_array().unwrap().len(), 8, "{jobs}");
+    for job in jobs.as_array().unwrap() {
+        let refused = ["decided", "delivered"].contains(&job["id"].as_str().unwrap());
+        let expected = u32::from(!refused);
+        assert_eq!(job["attempts"], expected, "{job}");
+    }
+    assert_eq!(world.json(&["quarantine", "--json"]).as_array().unwrap().len(), 1);
+    let records = world.records(8);
+    let ids: std::collections::BTreeSet<&str> = records
+        .iter()
+        .map(|record| record["requestContext"]["requestId"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 8, "{ids:?}");
+}
