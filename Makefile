@@ -4,12 +4,13 @@
 TARGET  ?= $(shell uname -m)-unknown-linux-musl
 OUT     := $(or $(CARGO_TARGET_DIR),target)
 RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
+DISPATCHER := $(OUT)/$(TARGET)/release/immortal-dispatcher
 # A dispatcher that kills itself where it is told to; never shipped.
 FAILING := $(OUT)/debug/immortal-dispatcher-failing
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test failing unit lint fmt images bench chaos soak conformance fuzz clean
+.PHONY: help setup build run dispatch test failing unit lint fmt images bench chaos soak conformance fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -25,6 +26,9 @@ build: ## build runner and dispatcher: one static binary each
 
 run: setup build ## deploy the example functions (Timeout: 3 s) to a local Lambda API and run them for longer
 	@.venv/bin/python docs/example/run.py $(RUNNER)
+
+dispatch: setup build ## send a dead letter to the dispatcher, which explains it, runs it and delivers its outcome
+	@.venv/bin/python docs/example/dispatch.py $(DISPATCHER) $(RUNNER)
 
 test: setup build ## run all tests, in containers too
 	@images/docker.sh

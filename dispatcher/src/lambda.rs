@@ -78,6 +78,6 @@ async fn taken<D: Directory>(desk: &Desk<D>, record: &RawValue) -> Option<Item> 
         (false, _) => Box::pin(desk.take(&message, &queue)).await.err().map(|later| later.why),
     };
     let why = later?;
-    warn!(message = message.id, "left for later: {why}");
+    warn!(message_id = message.id, "left for later: {why}");
     Some(Item { item_identifier: message.id })
 }

@@ -157,13 +157,13 @@ impl<D: Directory> Work<D> {
                 self.queue.done(&delivery).await
             }
             Err(Later { why, after }) => {
-                warn!(message, "left for later: {why}");
+                warn!(message_id = message, "left for later: {why}");
                 self.queue.later(&delivery, after).await
             }
         };
         if let Err(error) = done {
             // It comes again by itself, and meets its own job.
-            warn!(message, "{}", causes(&error));
+            warn!(message_id = message, "{}", causes(&error));
         }
     }
 
@@ -209,11 +209,15 @@ fn tell(message: &str, fate: &Fate) {
     let fate_word = fate.as_str();
     match fate {
         Fate::Launched { job, id } => {
-            info!(message, fate = fate_word, job = %job, "started as {id}");
+            info!(message_id = message, fate = fate_word, job = %job, "started as {id}");
         }
-        Fate::Known { job } => info!(message, fate = fate_word, job = %job, "its job is known"),
-        Fate::Refused { job, why } => info!(message, fate = fate_word, job = %job, "{why}"),
-        Fate::Ignored(why) => info!(message, fate = fate_word, "{why}"),
-        Fate::Quarantined(why) => warn!(message, fate = fate_word, "{why}"),
+        Fate::Known { job } => {
+            info!(message_id = message, fate = fate_word, job = %job, "its job is known")
+        }
+        Fate::Refused { job, why } => {
+            info!(message_id = message, fate = fate_word, job = %job, "{why}")
+        }
+        Fate::Ignored(why) => info!(message_id = message, fate = fate_word, "{why}"),
+        Fate::Quarantined(why) => warn!(message_id = message, fate = fate_word, "{why}"),
     }
 }
