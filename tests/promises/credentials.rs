@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, cache, python};
+use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, cache, container, python};
 use serde_json::{Value, json};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/resize";
@@ -174,6 +174,40 @@ def handler(event, context):
         &run(Deployed::new(&package, "python3.11", "app.handler").layer(&layer), &url),
         &issued,
     );
+}
+
+/// The same in an image, where the function is another user and cannot reach the supervisor's own.
+#[test]
+fn in_an_image_they_are_the_functions_own() {
+    let (url, issued) = sts(false);
+    let code = format!(
+        "import os
+def handler(event, context):
+    import boto3
+    readable = []
+    for name in ('environ', 'mem'):
+        try:
+            open(f'/proc/1/{{name}}', 'rb').close()
+            readable.append(name)
+        except OSError:
+            pass
+    arn = boto3.client('sts', endpoint_url='{url}').get_caller_identity()['Arn']
+    return {{'arn': arn, 'readable': readable, 'uid': os.getuid(), 'key': os.environ.get('AWS_ACCESS_KEY_ID')}}
+"
+    );
+    let layer = Package::default().directory("python", &cache().join("in-python"));
+    let package = Package::default().file("app.py", code);
+    let function = Deployed::new(&package, "python3.11", "app.handler").layer(&layer);
+    let plane = ControlPlane::with(function.with("Role", json!(ROLE)));
+    let mut variables = plane.variables();
+    variables.extend([
+        ("IMMORTAL_FUNCTION", "resize"),
+        ("IMMORTAL_CREDENTIALS", "function"),
+        ("AWS_ENDPOINT_URL_STS", &url),
+    ]);
+    let seen = container("immortal/python", &variables).ends_with(0).json();
+    assert_eq!(seen, json!({ "arn": "0", "readable": [], "uid": 993, "key": null }));
+    assert!(issued.lock().unwrap().role.is_some());
 }
 
 #[test]

@@ -62,6 +62,91 @@ fn in_an_image_it_has_no_rights_and_lambdas_limits() {
     assert_eq!(seen["limits"], "1024 1024 65536 ");
 }
 
+/// Variables by which loaders, runtimes and SDKs are led: the function's owner may set them for the function. The
+/// supervisor would neither find Lambda nor the code if it took one of them for itself.
+const DANGEROUS: [(&str, &str); 24] = [
+    ("LD_LIBRARY_PATH", "/opt/lib"),
+    ("LD_PRELOAD", ""),
+    ("GCONV_PATH", "/opt/gconv"),
+    ("NODE_OPTIONS", "--require=/opt/x.js"),
+    ("PYTHONSTARTUP", "/opt/x.py"),
+    ("JAVA_TOOL_OPTIONS", "-javaagent:/opt/x.jar"),
+    ("HTTP_PROXY", "http://127.0.0.1:1"),
+    ("HTTPS_PROXY", "http://127.0.0.1:1"),
+    ("ALL_PROXY", "http://127.0.0.1:1"),
+    ("http_proxy", "http://127.0.0.1:1"),
+    ("https_proxy", "http://127.0.0.1:1"),
+    ("SSL_CERT_FILE", "/nowhere"),
+    ("SSL_CERT_DIR", "/nowhere"),
+    ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+    ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1"),
+    ("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1"),
+    ("AWS_CONFIG_FILE", "/nowhere"),
+    ("AWS_PROFILE", "nobody"),
+    ("RUST_LOG", "trace"),
+    ("RUST_BACKTRACE", "full"),
+    ("TMPDIR", "/nowhere"),
+    ("TZ", "Mars/Olympus"),
+    ("IMMORTAL_STOP_TIMEOUT", "never"),
+    ("IMMORTAL_DESTINATIONS", "nowhere"),
+];
+
+#[test]
+fn variables_that_lead_programs_reach_the_function_and_nobody_else() {
+    let variables: serde_json::Map<String, Value> =
+        DANGEROUS.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    let function = Deployed::new(&python(), "python3.11", "app.environment")
+        .with("Environment", serde_json::json!({ "Variables": variables }));
+    let plane = ControlPlane::with(function);
+    let mut own = plane.variables();
+    own.push(("IMMORTAL_FUNCTION", "resize"));
+    let seen = container("immortal/python", &own).ends_with(0).json();
+    for (name, value) in DANGEROUS {
+        let found = seen[name].as_str().unwrap_or_else(|| panic!("{name} is not there"));
+        // Lambda's own directories come first.
+        assert!(
+            found == value || (name == "LD_LIBRARY_PATH" && found.contains(value)),
+            "{name}: {found}"
+        );
+    }
+}
+
+#[test]
+fn a_variable_may_be_as_long_as_the_kernel_allows_and_a_longer_one_is_told() {
+    // MAX_ARG_STRLEN: 131,072 bytes with name, `=` and the zero at the end (execve(2)).
+    for (length, fits) in [(131_067, true), (131_068, false)] {
+        let variables = serde_json::json!({ "Variables": { "BIG": "x".repeat(length) } });
+        let function =
+            Deployed::new(&python(), "python3.11", "app.echo").with("Environment", variables);
+        let plane = ControlPlane::with(function);
+        let runtimes = e2e::root().join(".runtimes").display().to_string();
+        let sandbox = Sandbox::new(&["invoke", "resize", "--event", "1"])
+            .variable("IMMORTAL_RUNTIME_DIR", &runtimes);
+        let all = plane.variables();
+        let run =
+            all.iter().fold(sandbox, |sandbox, (name, value)| sandbox.variable(name, value)).run();
+        if fits {
+            run.ends_with(0).prints("1");
+        } else {
+            let (kind, message) = run.error();
+            assert_eq!(kind, "Runtime.InvalidEntrypoint");
+            assert!(message.contains("Argument list too long"), "{message}");
+        }
+    }
+}
+
+/// Behind `docker run --init` the runner is not PID 1: what it starts is still its own to reap and to end.
+#[test]
+fn behind_another_init_nothing_is_left_either() {
+    let plane = ControlPlane::with(Deployed::new(&python(), "python3.11", "app.orphans"));
+    let mut variables = plane.variables();
+    let event = ("IMMORTAL_EVENT", "{\"count\":100}");
+    variables.extend([("IMMORTAL_FUNCTION", "resize"), event]);
+    let first = container("immortal/python", &variables).ends_with(0).json();
+    let behind = e2e::confined(&["--init"], "immortal/python", &variables).ends_with(0).json();
+    assert_eq!(behind, first);
+}
+
 #[test]
 fn what_a_function_leaves_behind_is_asked_to_end_and_has_time_for_it() {
     let directory = tempfile::tempdir().unwrap();
