@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::world::{ARN, FAILED, World, attributes, slow};
 
-const ID: &str = "8f0d0d9a-6e0b-4c1d-8a3c-5b4b2f5a9b11";
+pub(crate) const ID: &str = "8f0d0d9a-6e0b-4c1d-8a3c-5b4b2f5a9b11";
 
 /// Lambda's record of a time-out.
-fn record(request_id: &str) -> Value {
+pub(crate) fn record(request_id: &str) -> Value {
     json!({
         "version": "1.0",
         "timestamp": "2026-10-09T16:43:26.568Z",
