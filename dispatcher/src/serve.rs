@@ -212,10 +212,10 @@ fn tell(message: &str, fate: &Fate) {
             info!(message_id = message, fate = fate_word, job = %job, "started as {id}");
         }
         Fate::Known { job } => {
-            info!(message_id = message, fate = fate_word, job = %job, "its job is known")
+            info!(message_id = message, fate = fate_word, job = %job, "its job is known");
         }
         Fate::Refused { job, why } => {
-            info!(message_id = message, fate = fate_word, job = %job, "{why}")
+            info!(message_id = message, fate = fate_word, job = %job, "{why}");
         }
         Fate::Ignored(why) => info!(message_id = message, fate = fate_word, "{why}"),
         Fate::Quarantined(why) => warn!(message_id = message, fate = fate_word, "{why}"),
