@@ -11,7 +11,7 @@ api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
 id=$(curl -sSD - -o /dev/null "$api/next" | sed -n 's/^Lambda-Runtime-Aws-Request-Id: *\([^\r]*\).*/\1/ip' | tr -d '\r')
 told() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$$/status"; }
 fds=$(ls "/proc/$$/fd" | sort -n | tr '\n' ' ')
-limits=$(grep -E 'open files|processes|locked' "/proc/$$/limits" | awk '{print $(NF-2)}' | tr '\n' ' ')
+limits=$(grep -E 'core file|open files|processes|locked' "/proc/$$/limits" | awk '{print $(NF-2)}' | tr '\n' ' ')
 session=$(cut -d ' ' -f 6 "/proc/$$/stat")
 printf '{"fds":"%s","blocked":"%s","ignored":"%s","caps":"%s","new":"%s","groups":"%s","umask":"%s","uid":"%s","limits":"%s","leads":%s}' \
     "$fds" "$(told SigBlk)" "$(told SigIgn)" "$(told CapEff)" "$(told NoNewPrivs)" "$(told Groups)" "$(umask)" \
@@ -59,7 +59,7 @@ fn in_an_image_it_has_no_rights_and_lambdas_limits() {
     assert_eq!(seen["caps"], "0000000000000000");
     assert_eq!((&seen["new"], &seen["groups"]), (&"1".into(), &"".into()));
     assert_eq!(seen["uid"], "993 993 993 993");
-    assert_eq!(seen["limits"], "1024 1024 65536 ");
+    assert_eq!(seen["limits"], "10737418240 1024 1024 65536 ");
 }
 
 /// Variables by which loaders, runtimes and SDKs are led: the function's owner may set them for the function. The
@@ -132,6 +132,46 @@ fn a_variable_may_be_as_long_as_the_kernel_allows_and_a_longer_one_is_told() {
             assert_eq!(kind, "Runtime.InvalidEntrypoint");
             assert!(message.contains("Argument list too long"), "{message}");
         }
+    }
+}
+
+/// Workers that come and go while the invocation is at work: what they held together for a while is told.
+#[test]
+fn the_memory_of_workers_is_told_together() {
+    let code = "import os, time
+def hold(megabytes, seconds):
+    held = bytearray(megabytes << 20)
+    for page in range(0, len(held), 4096):
+        held[page] = 1
+    time.sleep(seconds)
+def handler(event, context):
+    workers = []
+    for _ in range(event['workers']):
+        pid = os.fork()
+        if pid == 0:
+            hold(event['megabytes'], 0.5)
+            os._exit(0)
+        workers.append(pid)
+    for pid in workers:
+        os.waitpid(pid, 0)
+";
+    let package = Package::default().file("app.py", code);
+    let used = |workers: u64, megabytes: u64| {
+        let event = serde_json::json!({ "workers": workers, "megabytes": megabytes }).to_string();
+        let run = Sandbox::invoke(&package, "python3.11", "app.handler")
+            .arguments(&["--memory", "4096"])
+            .event(&event)
+            .run();
+        run.ends_with(0);
+        let (_, told) = run.stderr.split_once("Max Memory Used: ").unwrap();
+        told.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let alone = used(0, 0);
+    for (workers, megabytes) in [(1, 256), (2, 128), (4, 64)] {
+        // A worker shares the interpreter's pages until it writes to them.
+        let (told, held) = (used(workers, megabytes), workers * megabytes);
+        let most = alone + held + workers * alone / 2 + held / 20;
+        assert!((held..=most).contains(&told), "{workers} x {megabytes} MB beside {alone}: {told}");
     }
 }
 

@@ -16,11 +16,12 @@ use nix::unistd::{Pid, getppid, setsid};
 
 /// The last signal number of Linux.
 const LAST_SIGNAL: libc::c_int = 64;
-/// Lambda's limits (developer guide, "Lambda quotas"; the last one as recorded on AWS).
-const LIMITS: [(Resource, u64); 3] = [
+/// Lambda's limits (developer guide, "Lambda quotas"; the last two as recorded on AWS).
+const LIMITS: [(Resource, u64); 4] = [
     (Resource::RLIMIT_NOFILE, 1024),
     (Resource::RLIMIT_NPROC, 1024),
     (Resource::RLIMIT_MEMLOCK, 65_536),
+    (Resource::RLIMIT_CORE, 10_737_418_240),
 ];
 
 /// Lets the child start clean: a session of its own, no signal blocked or ignored, no descriptor of ours but

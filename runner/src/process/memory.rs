@@ -16,16 +16,30 @@ pub fn kills() -> u64 {
         .unwrap_or(0)
 }
 
-/// The most that these programs have used at once, in bytes, as far as can be told afterwards: the
-/// high-water marks of the processes that live, together; where none does, that of the largest
-/// process that was.
+/// What the largest of these programs' processes has used at its most, in bytes: the high-water marks of those that
+/// live; where none does, that of the largest process that was.
 pub fn peak(groups: &[Group]) -> u64 {
-    let leaders = groups.iter().map(|group| group.leader.to_string());
-    let all = leaders.flat_map(|leader| [vec![leader.clone()], below(&leader)].concat());
-    let alive: u64 = all.map(|pid| high_water(&pid)).sum();
+    let alive = all(groups).iter().map(|pid| high_water(pid)).max().unwrap_or(0);
     let gone = || getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
     let kib = if alive > 0 { alive } else { u64::try_from(gone()).unwrap_or(0) };
     kib * 1024
+}
+
+/// What these programs use together at this moment, in bytes: their own memory and what they share among themselves,
+/// and the files of the largest of them, which the others have from the same pages.
+pub fn now(groups: &[Group]) -> u64 {
+    let statuses = all(groups).into_iter().map(|pid| status(&pid));
+    let (own, files) = statuses.fold((0, 0), |(own, files), status| {
+        let of = |name| number(&status, name).unwrap_or(0);
+        (own + of("RssAnon:") + of("RssShmem:"), files.max(of("RssFile:")))
+    });
+    (own + files) * 1024
+}
+
+/// These programs' processes, by number.
+fn all(groups: &[Group]) -> Vec<String> {
+    let leaders = groups.iter().map(|group| group.leader.to_string());
+    leaders.flat_map(|leader| [vec![leader.clone()], below(&leader)].concat()).collect()
 }
 
 /// All processes below one, by number.
@@ -40,8 +54,11 @@ fn below(pid: &str) -> Vec<String> {
 }
 
 fn high_water(pid: &str) -> u64 {
-    let status = read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    number(&status, "VmHWM:").unwrap_or(0)
+    number(&status(pid), "VmHWM:").unwrap_or(0)
+}
+
+fn status(pid: &str) -> String {
+    read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
 }
 
 /// The number after a name at the beginning of a line.

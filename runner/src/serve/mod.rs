@@ -6,6 +6,7 @@ mod last_words;
 mod perform;
 pub mod pool;
 mod processes;
+mod sampling;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use crate::session::{
 use crate::telemetry::{Logging, Telemetry};
 use job::{Job, Moment};
 use last_words::Held;
+use sampling::Sampling;
 
 /// What an environment is made of.
 #[derive(Debug, Clone)]
@@ -100,6 +102,8 @@ struct Environment {
     init_error: Option<String>,
     /// The most memory used so far, in bytes, and when that was looked up.
     peak: Option<(u64, Instant)>,
+    /// What was seen of it meanwhile.
+    sampling: Sampling,
     /// Room for orders that the pool has been told of.
     offered: usize,
     offers: mpsc::UnboundedSender<usize>,
@@ -178,6 +182,7 @@ impl Environment {
             init_took: None,
             init_error: None,
             peak: None,
+            sampling: Sampling::default(),
             offered: 0,
             offers: offers.sender,
             index: offers.index,
@@ -191,6 +196,7 @@ impl Environment {
     /// Waits for one thing to happen and deals with it.
     async fn turn(&mut self, ears: &mut Ears, stop: &mut watch::Receiver<bool>) {
         let deadline = self.session.deadline().map(|deadline| self.common.clock.instant(deadline));
+        let look = self.sampling.due(!self.jobs.is_empty());
         tokio::select! {
             biased;
             Some(message) = ears.calls.recv() => self.call(message),
@@ -201,6 +207,7 @@ impl Environment {
                 self.take(Input::Stop);
             }
             () = sleep_until(deadline) => self.take(Input::Tick),
+            () = sleep_until(look) => self.sampling.look(&self.groups()),
             index = readable(&self.streams, &self.common.journal) => {
                 self.streams[index].pump(&mut self.telemetry);
             }
@@ -232,6 +239,10 @@ impl Environment {
         }
         self.take(message.input);
         self.release();
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        self.processes.values().copied().collect()
     }
 
     fn order(&mut self, order: Order) {

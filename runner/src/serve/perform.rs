@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Environment;
 use super::job::{Job, Usage};
+use super::sampling::Sampling;
 use crate::api::Answer;
 use crate::order::{Figures, When};
 use crate::payload::Payload;
@@ -197,11 +198,10 @@ impl Environment {
     /// was short it is not looked up again and again.
     fn peak(&mut self, age: Duration) -> u64 {
         let fresh = self.peak.filter(|(_, at)| at.elapsed() < FRESH && age < SHORT);
-        let (peak, _) = *self.peak.insert(fresh.unwrap_or_else(|| {
-            let groups: Vec<_> = self.processes.values().copied().collect();
-            (memory::peak(&groups), Instant::now())
-        }));
-        peak
+        let (peak, _) = *self
+            .peak
+            .insert(fresh.unwrap_or_else(|| (memory::peak(&self.groups()), Instant::now())));
+        peak.max(self.sampling.most())
     }
 
     fn give(&mut self, job: Job, figures: Figures) {
@@ -226,6 +226,7 @@ impl Environment {
         }
         self.processes.clear();
         self.peak = None;
+        self.sampling = Sampling::default();
         self.down = self.stopping;
     }
 }
