@@ -64,7 +64,7 @@ images: build ## build the container images (BASE=debian: on Debian roots made h
 	@images/docker.sh
 	@images/build.sh $(RUNNER) $(BASE)
 
-bench: setup build ## print the figures (FIGURES="start init serve telemetry unpack others function images": only these)
+bench: setup build ## print the figures (FIGURES="dispatch start init serve telemetry unpack others function images": only these)
 	@tests/bench/setup.sh
 	cargo build --release --locked --target $(TARGET) -p e2e --bin limit
 	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)

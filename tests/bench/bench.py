@@ -7,6 +7,7 @@ the machine's; the ratios are what to look at. Speed is never asserted: a goal t
 import signal
 import sys
 
+import dispatch
 import function
 import images
 import init
@@ -17,7 +18,7 @@ import table
 import telemetry
 import unpack
 
-GROUPS = {"start": start, "init": init, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images}
+GROUPS = {"start": start, "init": init, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images, "dispatch": dispatch}
 
 
 def main(runner, *names):

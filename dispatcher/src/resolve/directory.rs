@@ -47,7 +47,19 @@ const FRESH: Duration = Duration::from_mins(1);
 /// The most answers of one kind that are kept.
 const MOST: usize = 10_000;
 
-type Kept<T> = Mutex<HashMap<String, (Instant, T)>>;
+/// Answers of one kind. One question is asked at a time: those who wait have their answer by then, and the quota is
+/// kept to by itself.
+#[derive(Debug)]
+struct Kept<T> {
+    answers: Mutex<HashMap<String, (Instant, T)>>,
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { answers: Mutex::default(), asking: tokio::sync::Mutex::default() }
+    }
+}
 
 /// A directory whose answers are kept.
 #[derive(Debug)]
@@ -64,10 +76,10 @@ impl<D> Cached<D> {
     pub fn new(inner: D) -> Self {
         Self {
             inner,
-            functions: Mutex::default(),
-            mapped: Mutex::default(),
-            failing: Mutex::default(),
-            destinations: Mutex::default(),
+            functions: Kept::default(),
+            mapped: Kept::default(),
+            failing: Kept::default(),
+            destinations: Kept::default(),
         }
     }
 
@@ -104,8 +116,12 @@ async fn keep<T: Clone, F: Future<Output = Result<T, LookupError>>>(
     if let Some(known) = known(kept, key) {
         return Ok(known);
     }
+    let _turn = kept.asking.lock().await;
+    if let Some(known) = known(kept, key) {
+        return Ok(known);
+    }
     let answer = ask().await?;
-    let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut kept = kept.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if kept.len() >= MOST {
         kept.retain(|_, (when, _)| when.elapsed() < FRESH);
     }
@@ -116,7 +132,7 @@ async fn keep<T: Clone, F: Future<Output = Result<T, LookupError>>>(
 }
 
 fn known<T: Clone>(kept: &Kept<T>, key: &str) -> Option<T> {
-    let kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let kept = kept.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (when, answer) = kept.get(key)?;
     (when.elapsed() < FRESH).then(|| answer.clone())
 }
