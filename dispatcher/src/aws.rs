@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
 use aws_config::SdkConfig;
+use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::FunctionConfiguration;
@@ -19,18 +20,24 @@ use runner::function::name::FunctionName;
 use crate::envelope::Object;
 use crate::function::{Architecture, Code, FileSystem, Function, Network};
 use crate::resolve::directory::{Directory, LookupError};
+use crate::resolve::input::Input;
 
 /// Lambda's control plane.
 #[derive(Debug, Clone)]
 pub struct Account {
     sdk: SdkConfig,
     client: Client,
+    events: aws_sdk_eventbridge::Client,
 }
 
 impl Account {
     /// With the region, credentials and endpoints of these settings.
     pub fn new(sdk: &SdkConfig) -> Self {
-        Self { sdk: sdk.clone(), client: Client::new(sdk) }
+        Self {
+            sdk: sdk.clone(),
+            client: Client::new(sdk),
+            events: aws_sdk_eventbridge::Client::new(sdk),
+        }
     }
 }
 
@@ -86,6 +93,39 @@ impl Directory for Account {
             Destination::SqsArn { arn } => arn,
             other => other.to_string(),
         }))
+    }
+
+    async fn input(&self, rule: &str, target: &str) -> Result<Input, LookupError> {
+        let (bus, name) = rule_name(rule);
+        let request = self.events.list_targets_by_rule().rule(name);
+        let answer = request.set_event_bus_name(bus.map(str::to_owned)).send().await;
+        let answer = answer.map_err(|error| failed("ListTargetsByRule", rule, &error))?;
+        let found = answer.targets().iter().find(|one| one.arn() == target);
+        found.map(input).ok_or_else(|| {
+            LookupError::Absent(format!(
+                "expected {target} among the targets of {rule}, found it is none any more"
+            ))
+        })
+    }
+}
+
+/// The bus and the name of a rule: `arn:aws:events:REGION:ACCOUNT:rule/[BUS/]NAME`.
+fn rule_name(arn: &str) -> (Option<&str>, &str) {
+    let path = arn.split_once(":rule/").map_or(arn, |(_, path)| path);
+    match path.rsplit_once('/') {
+        Some((bus, name)) => (Some(bus), name),
+        None => (None, path),
+    }
+}
+
+fn input(target: &Target) -> Input {
+    if target.input_transformer().is_some() {
+        return Input::Template;
+    }
+    match (target.input(), target.input_path()) {
+        (Some(text), _) => Input::Constant(text.to_owned()),
+        (None, Some(path)) => Input::Path(path.to_owned()),
+        (None, None) => Input::Event,
     }
 }
 

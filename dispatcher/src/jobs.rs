@@ -26,7 +26,7 @@ pub fn job(
     defaults: &Defaults,
     now: Time,
 ) -> Job {
-    let event: Bytes = failed.event.expose().clone();
+    let event: Bytes = resolved.event.as_ref().unwrap_or(&failed.event).expose().clone();
     let mut job = Job::new(failed.job.clone(), &resolved.arn, event, origin(failed, message), now);
     job.context = Context {
         request_id: failed.request_id.clone(),

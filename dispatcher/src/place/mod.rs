@@ -16,6 +16,7 @@ pub use settings::{Cpu, Rule, Settings};
 use size::Size;
 
 use crate::function::{Architecture, Code, Function};
+use crate::resolve::allow::matches;
 
 /// What is to be run.
 #[derive(Debug, Clone, Copy)]
@@ -145,6 +146,16 @@ fn fitting(function: &Function, larger: u32, settings: &Settings) -> Result<Size
 
 /// The name of the task definition.
 fn definition(function: &Function, settings: &Settings) -> Result<String, String> {
+    let own = settings.functions.iter().find(|(pattern, _)| matches(pattern, &function.name));
+    if let Some((_, definition)) = own {
+        return Ok(definition.clone());
+    }
+    if let Some(file_system) = &function.file_system {
+        return Err(format!(
+            "expected a task definition that mounts {} at {} for `{}`, found none: make one and name it in [ecs.functions]",
+            file_system.arn, file_system.mount, function.name
+        ));
+    }
     named(function, &settings.task_definition, &settings.definitions, "[ecs.definitions]")
 }
 
@@ -160,20 +171,15 @@ pub fn named(
         Architecture::X86 => "x86-64",
         Architecture::Arm => "arm64",
     };
-    let runtime = match &function.code {
-        Code::Image(_) => "image",
-        Code::Zip => function.runtime.as_deref().unwrap_or("provided"),
-    };
-    let rule = match single.get(runtime) {
-        Some(rule) => rule,
-        None if runtime == "image" => {
-            return Err(format!(
-                "expected a function in a zip archive, found `{}`, which is a container image: make an image or task definition for it, with the runner as its entry point, and name it as `image` in {table}",
-                function.name
-            ));
+    // The runner pulls a container image itself, in the image of custom runtimes.
+    let (key, runtime) = match &function.code {
+        Code::Image(_) => ("image", "provided"),
+        Code::Zip => {
+            let runtime = function.runtime.as_deref().unwrap_or("provided");
+            (runtime, runtime)
         }
-        None => rule,
     };
+    let rule = single.get(key).map_or(rule, String::as_str);
     if !rule.contains("{family}") {
         return Ok(filled(rule, runtime, "", arch));
     }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub task_definition: String,
     /// Task definitions of single runtimes, by Lambda's identifier; `image` is that of container-image functions.
     pub definitions: BTreeMap<String, String>,
+    /// Task definitions of single functions, by name with `*`: those with file systems, or images of their own.
+    pub functions: BTreeMap<String, String>,
     /// Name of the container in it that is the runner.
     pub container: String,
     /// Subnets, at most 16: of functions without a VPC, and of all where `function_network` is off.
@@ -65,6 +67,7 @@ impl Default for Settings {
             cluster: "immortal".to_owned(),
             task_definition: "immortal-{family}-{arch}".to_owned(),
             definitions: BTreeMap::new(),
+            functions: BTreeMap::new(),
             container: "runner".to_owned(),
             subnets: Vec::new(),
             security_groups: Vec::new(),

@@ -50,15 +50,16 @@ fn its_network_disk_architecture_and_role_are_its_own() {
 fn what_cannot_be_placed_is_refused_with_what_to_do() {
     let mut durable = sample();
     durable.durable = true;
-    let mut image = sample();
-    image.code = Code::Image("x@sha256:0".into());
+    let mut mounted = sample();
+    let mount = "/mnt/data".to_owned();
+    mounted.file_system = Some(crate::function::FileSystem { arn: "arn:fs".into(), mount });
     let mut unknown = sample();
     unknown.runtime = Some("cobol85".into());
     let mut large = sample();
     large.memory_mb = 400_000;
     for (function, settings, part) in [
         (&durable, settings(), "durable"),
-        (&image, settings(), "[ecs.definitions] image"),
+        (&mounted, settings(), "[ecs.functions]"),
         (&unknown, settings(), "[ecs.definitions]"),
         (&large, settings(), "244 GB"),
         (&sample(), Settings::default(), "subnets in [ecs]"),
@@ -66,6 +67,18 @@ fn what_cannot_be_placed_is_refused_with_what_to_do() {
         let why = placed(function, &settings).unwrap_err();
         assert!(why.contains(part), "{why}");
     }
+}
+
+#[test]
+fn images_run_where_custom_runtimes_do_and_single_functions_where_they_are_told() {
+    let mut image = sample();
+    (image.code, image.runtime) = (Code::Image("x@sha256:0".into()), None);
+    assert_eq!(placed(&image, &settings()).unwrap().task_definition, "immortal-provided-x86-64");
+    let mut settings = settings();
+    settings.definitions.insert("image".into(), "images-{arch}".into());
+    assert_eq!(placed(&image, &settings).unwrap().task_definition, "images-x86-64");
+    settings.functions.insert("res*".into(), "of-its-own".into());
+    assert_eq!(placed(&image, &settings).unwrap().task_definition, "of-its-own");
 }
 
 #[test]

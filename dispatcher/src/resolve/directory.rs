@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::input::Input;
 use crate::function::Function;
 
 /// Why a question has no answer.
@@ -40,6 +41,8 @@ pub trait Directory {
         &self,
         arn: &str,
     ) -> impl Future<Output = Result<Option<String>, LookupError>>;
+    /// What a rule gives this target of its.
+    fn input(&self, rule: &str, target: &str) -> impl Future<Output = Result<Input, LookupError>>;
 }
 
 /// How long an answer counts. A function that was changed since is noticed by the runner too, which asks itself.
@@ -69,6 +72,7 @@ pub struct Cached<D> {
     mapped: Kept<Vec<String>>,
     failing: Kept<Vec<String>>,
     destinations: Kept<Option<String>>,
+    inputs: Kept<Input>,
 }
 
 impl<D> Cached<D> {
@@ -80,6 +84,7 @@ impl<D> Cached<D> {
             mapped: Kept::default(),
             failing: Kept::default(),
             destinations: Kept::default(),
+            inputs: Kept::default(),
         }
     }
 
@@ -104,6 +109,10 @@ impl<D: Directory> Directory for Cached<D> {
 
     async fn failure_destination(&self, arn: &str) -> Result<Option<String>, LookupError> {
         keep(&self.destinations, arn, || self.inner.failure_destination(arn)).await
+    }
+
+    async fn input(&self, rule: &str, target: &str) -> Result<Input, LookupError> {
+        keep(&self.inputs, &format!("{rule} {target}"), || self.inner.input(rule, target)).await
     }
 }
 

@@ -4,8 +4,11 @@
 
 pub mod allow;
 pub mod directory;
+pub mod input;
 pub mod maps;
 
+use bytes::Bytes;
+use ledger::Redacted;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Failed, Hint};
@@ -35,6 +38,8 @@ pub struct Resolved {
     pub function: Function,
     /// How it was found, in words.
     pub by: String,
+    /// Its event, where that is not the message's own.
+    pub event: Option<Redacted<Bytes>>,
 }
 
 /// No function, or not yet.
@@ -69,7 +74,15 @@ pub async fn resolve(
     if settings.allow.provenance {
         provenance(failed, &function, &arn, queue_arn, directory).await?;
     }
-    Ok(Resolved { arn, function, by })
+    let event = match &failed.function {
+        Hint::Rule { rule, target } => {
+            let input = directory.input(rule, target).await?;
+            let event = input::apply(&input, failed.event.expose()).map_err(Unresolved::Never)?;
+            Some(Redacted::new(event))
+        }
+        _ => None,
+    };
+    Ok(Resolved { arn, function, by, event })
 }
 
 /// The ARN with what was asked for; `$LATEST` is the default and stays unsaid.

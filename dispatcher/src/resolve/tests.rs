@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ledger::JobId;
 
 use super::directory::Cached;
+use super::input::Input;
 use super::*;
 use crate::envelope::Kind;
 use crate::function::sample;
@@ -37,6 +38,9 @@ impl Directory for Account {
     async fn failure_destination(&self, _: &str) -> Result<Option<String>, LookupError> {
         self.asked.borrow_mut().push("destination");
         Ok(self.destination.clone())
+    }
+    async fn input(&self, _: &str, _: &str) -> Result<Input, LookupError> {
+        Ok(Input::Path("$.detail".into()))
     }
 }
 
@@ -106,4 +110,16 @@ async fn a_thousand_messages_ask_once() {
     let all = (0..1_000).map(|_| of(&failed, &cached));
     assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
     assert_eq!(*cached.inner().asked.borrow(), ["failing", "describe"]);
+}
+
+#[tokio::test]
+async fn a_rules_target_gets_what_the_rule_makes_of_the_event() {
+    let rule = "arn:aws:events:eu-west-1:123456789012:rule/orders".to_owned();
+    let mut failed = failed(Kind::Rule, Hint::Rule { rule, target: ARN.into() });
+    failed.event = Bytes::from_static(b"{\"detail\":{\"n\":1}}").into();
+    let found = of(&failed, &account(&[])).await.unwrap();
+    assert_eq!(
+        (found.arn.as_str(), found.event.unwrap().expose().as_ref()),
+        (ARN, &b"{\"n\":1}"[..])
+    );
 }
