@@ -174,6 +174,9 @@ impl<D: Directory> Desk<D> {
         let own = self.config.of(&resolved.function);
         let now = Time::now();
         let age = failed.failed_at.map(|at| age(at, now));
+        if jobs::changed(failed, resolved) {
+            tracing::warn!(job = %failed.job, "{} was changed after it failed: what runs is its present state", resolved.arn);
+        }
         let verdict = policy::judge(failed, age, &own.policy);
         let job = jobs::job(failed, resolved, message, &own.defaults, now);
         let job = match self.ledger.create(&job).await? {

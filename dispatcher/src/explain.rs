@@ -15,7 +15,7 @@ use crate::function::Function;
 use crate::launch::Launcher;
 use crate::message::Message;
 use crate::place::cost::{Cost, cost};
-use crate::place::{Placement, Wanted};
+use crate::place::{self, Placement, Wanted};
 use crate::policy::{self, Verdict};
 use crate::resolve::directory::Directory;
 use crate::resolve::{self, Unresolved, resolve};
@@ -45,7 +45,7 @@ pub struct Explanation {
     pub found_by: Option<String>,
     /// What the policy says, or why it would not run.
     pub verdict: String,
-    /// Where and how.
+    /// Where and how: on ECS, the request (`RunTask`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<Value>,
     /// USD an hour.
@@ -154,6 +154,10 @@ async fn found<D: Directory>(
     let settings = resolve::Settings { allow: config.allow.clone(), map: config.map.clone() };
     match resolve(failed, &message.queue_arn, directory, &settings).await {
         Ok(resolved) => {
+            if crate::jobs::changed(failed, &resolved) {
+                told.unknown
+                    .push("the function as it was: it was changed after it failed".to_owned());
+            }
             told.function = Some(resolved.arn);
             told.found_by = Some(resolved.by);
             return Some(resolved.function);
@@ -185,8 +189,10 @@ fn placed<D>(
         }
         Ok(placement) => {
             let read: Result<Placement, _> = serde_json::from_value(placement.clone());
-            told.cost = read.ok().map(|placement: Placement| cost(function, placement.size));
-            told.placement = Some(placement);
+            let task: Option<Placement> = read.ok();
+            told.cost = task.as_ref().map(|task| cost(function, task.size));
+            let token = place::token(&failed.job, 1, 1);
+            told.placement = Some(task.map_or(placement, |task| task.request(&token)));
         }
     }
 }

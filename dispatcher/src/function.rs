@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use ledger::Time;
+
 /// A deployed function, as far as its placement and the safety checks want to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
@@ -42,6 +44,16 @@ pub struct Function {
     pub modified: String,
     /// Which state of the configuration this is.
     pub revision: Option<String>,
+}
+
+impl Function {
+    /// Whether its code or configuration was changed after this moment: then it is not what failed, unless a version
+    /// is named. Both are in UTC, to the millisecond.
+    pub fn changed_since(&self, moment: Time) -> bool {
+        let moment = moment.to_string();
+        let second = |text: &str| text.get(..19).map(str::to_owned);
+        self.version == "$LATEST" && second(&self.modified) > second(&moment)
+    }
 }
 
 /// Instruction set.
@@ -101,5 +113,20 @@ pub(crate) fn sample() -> Function {
         tags: BTreeMap::new(),
         modified: "2026-09-30T12:00:00.000+0000".into(),
         revision: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_that_was_changed_since_is_noticed() {
+        let at = |text: &str| serde_json::from_value::<Time>(text.into()).unwrap();
+        let mut function = sample();
+        assert!(function.changed_since(at("2026-09-30T11:59:58.000Z")));
+        assert!(!function.changed_since(at("2026-09-30T12:00:01.000Z")));
+        function.version = "7".into();
+        assert!(!function.changed_since(at("2026-01-01T00:00:00.000Z")));
     }
 }

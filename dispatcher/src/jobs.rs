@@ -28,6 +28,9 @@ pub fn job(
 ) -> Job {
     let event: Bytes = resolved.event.as_ref().unwrap_or(&failed.event).expose().clone();
     let mut job = Job::new(failed.job.clone(), &resolved.arn, event, origin(failed, message), now);
+    if changed(failed, resolved) {
+        job.origin.unknown.insert("functionChanged".to_owned(), true.into());
+    }
     job.context = Context {
         request_id: failed.request_id.clone(),
         client_context: failed.client_context.clone(),
@@ -43,6 +46,11 @@ pub fn job(
     job.destinations = failed.destinations.clone().or_else(|| defaults.destinations.clone());
     job.task_token.clone_from(&failed.task_token);
     job
+}
+
+/// Whether what is run is another state of the function than the one that failed.
+pub fn changed(failed: &Failed, resolved: &Resolved) -> bool {
+    failed.failed_at.is_some_and(|moment| resolved.function.changed_since(moment))
 }
 
 fn origin(failed: &Failed, message: &Message) -> Origin {

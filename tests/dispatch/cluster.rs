@@ -50,3 +50,42 @@ fn a_task_that_never_starts_is_followed_until_the_job_is_given_up_in_words() {
     );
     assert_eq!(cluster.started(), 2);
 }
+
+#[test]
+fn the_request_is_explained_before_it_is_made() {
+    let world = World::with(slow("python3.11"));
+    world.on(&world.queue("auto"));
+    let file = world.path("message.json");
+    std::fs::write(
+        &file,
+        "{\"immortal\":1,\"id\":\"j-1\",\"function\":\"resize\",\"event\":{\"canary\":1}}",
+    )
+    .unwrap();
+    let told = world.json(&["explain", file.to_str().unwrap(), "--json"]);
+    let request = &told[0]["placement"];
+    assert_eq!(
+        (&request["clientToken"], &request["startedBy"]),
+        (&json!("j-1-1-1"), &json!("immortal/j-1/1"))
+    );
+    assert_eq!(request["overrides"]["cpu"], "256");
+    assert_eq!(
+        request["capacityProviderStrategy"],
+        json!([{ "capacityProvider": "FARGATE", "weight": 1 }])
+    );
+    assert!(told[0]["cost"]["fargate"].as_f64().unwrap() > 0.0, "{told}");
+    assert!(!told.to_string().contains("canary"), "{told}");
+}
+
+#[test]
+fn a_request_may_not_say_where_its_outcome_goes_unless_that_is_allowed() {
+    let world = World::with(slow("python3.11"));
+    world.on(&world.queue("auto"));
+    let file = world.path("message.json");
+    std::fs::write(&file, "{\"immortal\":1,\"function\":\"resize\",\"destinations\":[\"sqs:http://169.254.170.2/v2\"]}").unwrap();
+    let told = world.json(&["explain", file.to_str().unwrap(), "--json"]);
+    assert_eq!(told[0]["runs"], false);
+    assert!(
+        told[0]["verdict"].as_str().unwrap().contains("`destinations = true` in [allow]"),
+        "{told}"
+    );
+}

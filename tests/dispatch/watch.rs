@@ -84,3 +84,33 @@ fn a_dispatcher_that_is_told_to_stop_ends_and_leaves_its_runs_alone() {
     assert!(ended.success(), "{ended}\n{}", world.log());
     assert_eq!(world.records(1)[0]["requestContext"]["condition"], "Success");
 }
+
+#[test]
+fn no_more_runs_than_hands_and_none_is_forgotten() {
+    let world = World::with(slow("python3.11"));
+    let process = format!(
+        "[launch]\nlauncher = \"process\"\nat_once = 1\n[process]\nrunner = \"{}\"\n",
+        e2e::runner().display()
+    );
+    world.launched_by(&process, &(world.queue("auto") + FAST));
+    let _serving = world.serve();
+    for number in 1..=3 {
+        let request = json!({ "immortal": 1, "id": format!("j-{number}"), "function": "resize", "event": number });
+        world.send(&request.to_string(), &json!({}));
+    }
+    world.records(3);
+    // One after the other: each began when the one before had answered.
+    let jobs = ["j-1", "j-2", "j-3"].map(|job| world.json(&["show", job, "--json"]));
+    let mut spans: Vec<(String, String)> = jobs
+        .iter()
+        .map(|job| {
+            let attempt = &job["attempts"][0];
+            (
+                attempt["started"].as_str().unwrap().to_owned(),
+                attempt["ended"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect();
+    spans.sort();
+    assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?}");
+}

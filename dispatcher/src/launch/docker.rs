@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::Docker as Engine;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerState, ContainerStateStatusEnum, HostConfig};
-use bollard::query_parameters::CreateContainerOptionsBuilder;
+use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
@@ -78,6 +78,7 @@ pub struct Docker {
     ledger: Option<PathBuf>,
     /// Values of the variables that containers get.
     passed: Vec<(String, String)>,
+    at_once: usize,
     engine: OnceCell<Engine>,
 }
 
@@ -88,14 +89,14 @@ const PROCESSES: i64 = 1_024 + 64;
 
 impl Docker {
     /// Nothing is asked yet.
-    pub fn new(settings: Settings, ledger: Option<PathBuf>) -> Self {
+    pub fn new(settings: Settings, ledger: Option<PathBuf>, at_once: usize) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "containers get what the configuration names"
         )]
         let value = |name: &String| Some((name.clone(), std::env::var(name).ok()?));
         let passed = settings.pass.iter().filter_map(value).collect();
-        Self { settings, ledger, passed, engine: OnceCell::new() }
+        Self { settings, ledger, passed, at_once, engine: OnceCell::new() }
     }
 
     /// Where and how an attempt runs. Pure.
@@ -122,6 +123,10 @@ impl Docker {
     /// Starts a container, or finds the one of that name.
     pub async fn launch(&self, placement: &Placement) -> Result<Launched, Refused> {
         let engine = self.engine().await.map_err(|why| later(why, 15))?;
+        let alive = self.alive(engine).await.map_err(|error| refused(&error, placement))?;
+        if alive >= self.at_once {
+            return Err(super::busy(self.at_once));
+        }
         let options = CreateContainerOptionsBuilder::default().name(&placement.name).build();
         match engine.create_container(Some(options), self.body(placement)).await {
             Ok(_) => {}
@@ -137,6 +142,13 @@ impl Docker {
             Ok(()) => Ok(Launched { id: placement.name.clone() }),
             Err(error) => Err(refused(&error, placement)),
         }
+    }
+
+    /// How many runs are at work.
+    async fn alive(&self, engine: &Engine) -> Result<usize, Error> {
+        let filters = HashMap::from([("label", vec!["immortal.job"])]);
+        let options = ListContainersOptionsBuilder::default().filters(&filters).build();
+        Ok(engine.list_containers(Some(options)).await?.len())
     }
 
     fn body(&self, placement: &Placement) -> ContainerCreateBody {

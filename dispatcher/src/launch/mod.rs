@@ -29,11 +29,13 @@ pub struct Settings {
     pub rate: f64,
     /// Starts at once.
     pub burst: u32,
+    /// Runs at the same time on this machine (`docker`, `process`): what is more waits.
+    pub at_once: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { launcher: Kind::Ecs, rate: 20.0, burst: 100 }
+        Self { launcher: Kind::Ecs, rate: 20.0, burst: 100, at_once: 16 }
     }
 }
 
@@ -83,12 +85,13 @@ impl Launcher {
 
     /// Containers; `ledger` is the directory that they have to see.
     pub fn docker(settings: &Settings, docker: docker::Settings, ledger: Option<PathBuf>) -> Self {
-        Self::new(Place::Docker(Box::new(docker::Docker::new(docker, ledger))), settings)
+        let docker = docker::Docker::new(docker, ledger, settings.at_once);
+        Self::new(Place::Docker(Box::new(docker)), settings)
     }
 
     /// Processes.
     pub fn process(settings: &Settings, process: process::Settings) -> Self {
-        Self::new(Place::Process(process::Processes::new(process)), settings)
+        Self::new(Place::Process(process::Processes::new(process, settings.at_once)), settings)
     }
 
     fn new(place: Place, settings: &Settings) -> Self {
@@ -141,6 +144,15 @@ impl Launcher {
             }
             Place::Process(processes) => Ok(ids.iter().map(|id| processes.look(id)).collect()),
         }
+    }
+}
+
+/// All hands are full.
+fn busy(at_once: usize) -> Refused {
+    Refused::Later {
+        why: format!("{at_once} runs are at work on this machine ([launch] at_once)"),
+        after: Duration::from_secs(5),
+        anew: false,
     }
 }
 

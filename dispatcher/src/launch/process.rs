@@ -44,18 +44,22 @@ pub struct Placement {
 #[derive(Debug, Clone)]
 pub struct Processes {
     settings: Settings,
+    at_once: usize,
     /// Our own children, by id. Their ends are kept: a job may be looked at more than once.
     children: Rc<RefCell<HashMap<String, Child>>>,
 }
 
 impl Processes {
     /// None is started yet.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, children: Rc::default() }
+    pub fn new(settings: Settings, at_once: usize) -> Self {
+        Self { settings, at_once, children: Rc::default() }
     }
 
     /// Starts a runner. One that is started twice for an attempt ends at once: the attempt is claimed.
     pub fn launch(&self, placement: &Placement) -> Result<Launched, Refused> {
+        if self.alive() >= self.at_once {
+            return Err(super::busy(self.at_once));
+        }
         let runner = &self.settings.runner;
         let never = |error: io::Error| Refused::Later {
             why: format!(
@@ -73,6 +77,16 @@ impl Processes {
         let id = identity(child.id()).unwrap_or_else(|| child.id().to_string());
         self.children.borrow_mut().insert(id.clone(), child);
         Ok(Launched { id })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place of the dispatcher that reaps")]
+    fn alive(&self) -> usize {
+        let mut children = self.children.borrow_mut();
+        children
+            .values_mut()
+            .filter_map(|child| child.try_wait().ok())
+            .filter(Option::is_none)
+            .count()
     }
 
     fn output(&self, log: &str) -> io::Result<(Stdio, Stdio)> {

@@ -255,6 +255,35 @@ fn plain(job: &JobId, most: usize) -> String {
 }
 
 impl Placement {
+    /// What `RunTask` is asked, for people (ECS API reference).
+    pub fn request(&self, token: &str) -> serde_json::Value {
+        let public = if self.public_ip { "ENABLED" } else { "DISABLED" };
+        let item = |(provider, weight): (&String, &u32)| serde_json::json!({ "capacityProvider": provider, "weight": weight });
+        let tag =
+            |(key, value): (&String, &String)| serde_json::json!({ "key": key, "value": value });
+        let mut request = serde_json::json!({
+            "cluster": self.cluster,
+            "taskDefinition": self.task_definition,
+            "count": 1,
+            "clientToken": token,
+            "startedBy": self.started_by,
+            "propagateTags": "TASK_DEFINITION",
+            "enableECSManagedTags": true,
+            "networkConfiguration": { "awsvpcConfiguration": {
+                "subnets": self.subnets, "securityGroups": self.security_groups, "assignPublicIp": public,
+            }},
+            "overrides": self.overrides(),
+            "tags": self.tags.iter().map(tag).collect::<Vec<_>>(),
+        });
+        if let Some(kind) = &self.launch_type {
+            request["launchType"] = kind.as_str().into();
+        } else {
+            let items: Vec<_> = self.capacity.iter().map(item).collect();
+            request["capacityProviderStrategy"] = items.into();
+        }
+        request
+    }
+
     /// What is different from the task definition, as `RunTask` is told: for people, and to be measured.
     pub fn overrides(&self) -> serde_json::Value {
         let environment: Vec<_> = self

@@ -1,6 +1,7 @@
 //! Which functions may be run: accounts, regions, names, a tag. A message is an instruction from whoever may send to
 //! the queue; what is not allowed here is not run. Pure.
 
+use ledger::Destination;
 use serde::{Deserialize, Serialize};
 
 use crate::function::Function;
@@ -19,6 +20,8 @@ pub struct Allow {
     pub tag: Option<String>,
     /// Whether a function's `OnFailure` destination must be the queue that its record came from.
     pub provenance: bool,
+    /// Whether a request may say where its outcome goes: whoever may send to the queue could have it sent anywhere.
+    pub destinations: bool,
 }
 
 impl Default for Allow {
@@ -29,11 +32,28 @@ impl Default for Allow {
             functions: Vec::new(),
             tag: None,
             provenance: true,
+            destinations: false,
         }
     }
 }
 
 impl Allow {
+    /// Refuses destinations that a message names and must not: only queues of AWS are addressed by URL, and never the
+    /// network that we are in.
+    pub fn check_destinations(&self, named: Option<&[Destination]>) -> Result<(), String> {
+        let Some(named) = named else { return Ok(()) };
+        if !self.destinations {
+            return Err("expected a request without `destinations`, found some: say `destinations = true` in [allow] if \
+                        whoever may send to this queue may also say where outcomes go"
+                .to_owned());
+        }
+        let foreign = |one: &Destination| matches!(one, Destination::Sqs { url } if !is_aws(url));
+        if named.iter().any(foreign) {
+            return Err("expected the https address of a queue of Amazon SQS in `destinations`, found another address".to_owned());
+        }
+        Ok(())
+    }
+
     /// Refuses a function that is not allowed to this queue: what was expected, what was found, what to do.
     pub fn check(&self, function: &Function, queue_arn: &str) -> Result<(), String> {
         let (region, account) = place(&function.arn);
@@ -75,6 +95,17 @@ fn listed(what: &str, key: &str, found: &str, allowed: &[String], own: &str) -> 
 fn place(arn: &str) -> (&str, &str) {
     let mut parts = arn.split(':').skip(3);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+/// `https://HOST/…` with a host of Amazon's: no user, no port, no other scheme.
+fn is_aws(url: &str) -> bool {
+    let Some(host) = url.strip_prefix("https://").and_then(|rest| rest.split('/').next()) else {
+        return false;
+    };
+    let plain = host
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
+    plain && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
 }
 
 fn tagged(function: &Function, tag: &str) -> bool {
@@ -130,6 +161,44 @@ mod tests {
         assert!(foreign.unwrap_err().contains("found 123456789012: add it to [allow] accounts"));
         let far = allow.check(&sample(), "arn:aws:sqs:us-east-1:123456789012:failed");
         assert!(far.unwrap_err().contains("[allow] regions"));
+    }
+
+    #[test]
+    fn outcomes_go_only_where_whoever_sends_may_say() {
+        let named = |list: &str| Destination::list(list).unwrap();
+        let closed = Allow::default();
+        assert_eq!(closed.check_destinations(None), Ok(()));
+        assert!(
+            closed.check_destinations(Some(&named("s3://b/p"))).unwrap_err().contains("[allow]")
+        );
+        let open = Allow { destinations: true, ..Allow::default() };
+        let good = "sqs:https://sqs.eu-west-1.amazonaws.com/123456789012/done,s3://b/p,stdout";
+        assert_eq!(open.check_destinations(Some(&named(good))), Ok(()));
+        for bad in [
+            "http://sqs.eu-west-1.amazonaws.com/1/q",
+            "https://169.254.170.2/v2/credentials",
+            "http://169.254.169.254/",
+            "https://[fd00:ec2::254]/",
+            "https://[::ffff:169.254.170.2]/",
+            "https://2852039166/",
+            "https://0xa9fea9fe/",
+            "https://0/",
+            "https://localhost/",
+            "https://sqs.amazonaws.com.evil.example/",
+            "https://evil.example/.amazonaws.com",
+            "https://user@sqs.eu-west-1.amazonaws.com/1/q",
+            "https://sqs.eu-west-1.amazonaws.com:8080/1/q",
+            "https://sqs.eu-west-1.amazonaws.com\\@evil.example/",
+            "https://evil.example#.amazonaws.com",
+            "https://evil.example?.amazonaws.com",
+            "https://ѕqs.amazonaws.com/",
+            "ftp://sqs.amazonaws.com/",
+            "file:///etc/passwd",
+        ] {
+            let url = bad.to_owned();
+            let found = open.check_destinations(Some(&[Destination::Sqs { url }]));
+            assert!(found.is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub async fn resolve(
     directory: &impl Directory,
     settings: &Settings,
 ) -> Result<Resolved, Unresolved> {
+    let named = failed.destinations.as_deref();
+    settings.allow.check_destinations(named).map_err(Unresolved::Never)?;
     let (name, by) = name(failed, queue_arn, directory, settings).await?;
     let function = directory.describe(&name).await?;
     let arn = qualified(&function, &name);
