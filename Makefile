@@ -73,6 +73,8 @@ chaos: setup build ## kill and fail at random: JOBS=1000, SEED=…; MUTANTS=1: s
 ifdef MUTANTS
 	cargo build --locked -p runner --features mutants --target-dir $(OUT)/mutants
 	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(OUT))/mutants/debug/immortal-runner cargo test --locked -p e2e --test chaos mutant -- --ignored --nocapture
+	cargo build --locked -p dispatcher --features mutants --target-dir $(OUT)/mutants
+	SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(RUNNER)) IMMORTAL_MUTANTS=$(abspath $(OUT))/mutants/debug/immortal-dispatcher cargo test --locked -p e2e --test dispatch mutant -- --ignored --nocapture
 else
 	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test chaos nothing -- --nocapture --test-threads 1
 	JOBS=$(or $(JOBS),1000) SEED=$(SEED) IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test dispatch chaos -- --nocapture

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use ledger::{
     Created, Decision, InvocationRecord, Job, JobId, Launch, Ledger, LedgerError, Outcome,
-    Quarantined, Redacted, Time,
+    Quarantined, Redacted, Time, mutant,
 };
 use runner::causes::causes;
 use serde_json::value::RawValue;
@@ -160,7 +160,9 @@ impl<D: Directory> Desk<D> {
         let id = JobId::from_message(&message.queue_arn, &message.id);
         let kept = quarantine::printed(message);
         let kept = Quarantined::new(id, &message.queue_arn, &reason, kept, Time::now());
-        self.ledger.quarantine(&kept).await?;
+        if !mutant("quarantine-nothing") {
+            self.ledger.quarantine(&kept).await?;
+        }
         failpoint("quarantined");
         Ok(Fate::Quarantined(reason))
     }
@@ -233,7 +235,11 @@ impl<D: Directory> Desk<D> {
         let kind = self.launcher.kind().as_str();
         let mut launch = Launch::new(number, kind, placement.clone(), Time::now());
         launch.larger = larger;
-        let mut launch = self.ledger.intend(&job.id, launch).await?;
+        let mut launch = if mutant("intend-nothing") {
+            launch
+        } else {
+            self.ledger.intend(&job.id, launch).await?
+        };
         failpoint("intended");
         if let Some(id) = launch.id.clone().filter(|_| launch.started.is_some()) {
             return Ok(Start::Started(id));
@@ -247,7 +253,15 @@ impl<D: Directory> Desk<D> {
         if launch.launcher != kind || launch.refused.is_some() && launch.series > 1 {
             (launch.launcher, launch.placement) = (kind.to_owned(), placement);
         }
-        let token = place::token(&job.id, number, launch.series);
+        let token = if mutant("token-at-random") {
+            uuid::Uuid::new_v4().to_string()
+        } else {
+            place::token(
+                &job.id,
+                if mutant("token-without-attempt") { 1 } else { number },
+                launch.series,
+            )
+        };
         let answer = self.launcher.launch(&launch.placement, &token).await;
         failpoint("started");
         match answer {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ledger::mutant;
 use runner::causes::causes;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -56,6 +57,9 @@ pub async fn serve<D: Directory + 'static>(
 
 /// Looks after unfinished jobs on a timer.
 async fn look_after<D: Directory>(shared: Rc<Shared<D>>, mut stop: watch::Receiver<bool>) {
+    if mutant("never-look-after") {
+        return;
+    }
     let mut timer = tokio::time::interval(shared.desk.config.serve.every);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -147,6 +151,9 @@ struct Work<D> {
 impl<D: Directory> Work<D> {
     async fn on(self, delivery: Delivery) {
         let began = Instant::now();
+        if mutant("delete-before-recording") {
+            let _ = self.queue.done(&delivery).await;
+        }
         let ended = self.dispatched(&delivery).await;
         self.shared.metrics.dispatched(&ended, began.elapsed());
         let message = delivery.message.id.as_str();
@@ -156,6 +163,7 @@ impl<D: Directory> Work<D> {
                 crate::failpoint::failpoint("before-delete");
                 self.queue.done(&delivery).await
             }
+            Err(Later { .. }) if mutant("later-is-done") => self.queue.done(&delivery).await,
             Err(Later { why, after }) => {
                 warn!(message_id = message, "left for later: {why}");
                 self.queue.later(&delivery, after).await

@@ -46,6 +46,8 @@ struct State {
     tokens: HashMap<String, (Value, Value)>,
     tasks: HashMap<String, Task>,
     conflicts: u64,
+    /// Attempts that were started, and how often.
+    attempts: BTreeMap<(String, String), u64>,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,7 @@ impl Cluster {
             tokens: HashMap::new(),
             tasks: HashMap::new(),
             conflicts: 0,
+            attempts: BTreeMap::new(),
         };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
@@ -94,6 +97,11 @@ impl Cluster {
     /// How often a token came with other parameters than before.
     pub fn conflicts(&self) -> u64 {
         self.state.lock().unwrap().conflicts
+    }
+
+    /// How many starts were of an attempt that had been started before.
+    pub fn repeated(&self) -> u64 {
+        self.state.lock().unwrap().attempts.values().map(|times| times - 1).sum()
     }
 
     /// How many tasks were started.
@@ -232,11 +240,14 @@ impl State {
         answer
     }
 
-    fn spawned(&self, body: &Value) -> Child {
+    fn spawned(&mut self, body: &Value) -> Child {
         let environment = &body["overrides"]["containerOverrides"][0]["environment"];
         let told = environment.as_array().into_iter().flatten().filter_map(|variable| {
             Some((variable["name"].as_str()?.to_owned(), variable["value"].as_str()?.to_owned()))
         });
+        let told: BTreeMap<String, String> = told.collect();
+        let of = |name: &str| told.get(name).cloned().unwrap_or_default();
+        *self.attempts.entry((of("IMMORTAL_JOB"), of("IMMORTAL_ATTEMPT"))).or_default() += 1;
         let mut command = Command::new(&self.runner);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         command.envs(self.variables.iter().cloned()).envs(told).process_group(0);
