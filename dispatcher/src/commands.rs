@@ -229,7 +229,7 @@ async fn submitted(asked: &Submit, desk: &Desked) -> Done {
     if !asked.wait {
         return print(&format!("{}\n", job.id));
     }
-    let outcome = submit::wait(&desk.ledger, &job.id, |said| info!("{said}")).await?;
+    let outcome = Box::pin(submit::wait(desk, &job.id, |said| info!("{said}"))).await?;
     let (response, succeeded) = submit::response(&desk.ledger, &job.id, &outcome).await?;
     write(&response)?;
     Ok(if succeeded { Ended::Well } else { Ended::Not })

@@ -49,6 +49,11 @@ impl Shown {
         })
     }
 
+    /// What the launcher calls what it started last.
+    pub fn task(&self) -> Option<&str> {
+        self.launches.last().and_then(|launch| launch.id.as_deref())
+    }
+
     /// How far it is.
     pub fn state(&self) -> State {
         State::of(self.outcome.as_ref(), &self.launches, &self.attempts)

@@ -1,7 +1,7 @@
 //! `submit`: a job of one's own, and waiting for its end.
 
 use std::io::Read as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -12,9 +12,15 @@ use super::Refusal;
 use super::show::show;
 use super::state::{State, succeeded};
 use crate::cli::Submit;
+use crate::dispatch::Desk;
+use crate::launch::Seen;
+use crate::reconcile;
+use crate::resolve::directory::Directory;
 
 /// How often the ledger is looked at.
 const EVERY: Duration = Duration::from_millis(500);
+/// How often the job is looked after.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The job that is asked for; `arn` is its function's.
 pub fn job(asked: &Submit, arn: &str, event: Bytes, now: Time) -> Job {
@@ -54,25 +60,44 @@ pub fn event(text: &str) -> Result<Bytes, Refusal> {
     }
 }
 
-/// Waits for a job's outcome, and tells `say` whenever its state changes.
-pub async fn wait(
-    ledger: &Ledger,
+/// Waits for a job's outcome, looks after it meanwhile, as nobody else may, and tells `say` whenever its state changes.
+pub async fn wait<D: Directory>(
+    desk: &Desk<D>,
     id: &JobId,
     mut say: impl FnMut(&str),
 ) -> Result<Outcome, Refusal> {
-    let mut before: Option<State> = None;
+    let (mut before, mut looked) = (String::new(), Instant::now());
     loop {
-        let shown = show(ledger, id).await?;
-        let state = shown.state();
-        if before != Some(state) {
-            say(&format!("{id}: {}", state.as_str()));
-            before = Some(state);
+        let now = now(desk, id).await?;
+        if before != now {
+            say(&format!("{id}: {now}"));
+            before = now;
         }
-        if let Some(outcome) = ledger.outcome(id).await? {
+        if let Some(outcome) = desk.ledger.outcome(id).await? {
             return Ok(outcome);
+        }
+        if looked.elapsed() > LOOK {
+            reconcile::one(desk, id).await?;
+            looked = Instant::now();
         }
         tokio::time::sleep(EVERY).await;
     }
+}
+
+/// How far a job is, and what the launcher sees of it until its attempt is at work.
+async fn now<D>(desk: &Desk<D>, id: &JobId) -> Result<String, Refusal> {
+    let shown = show(&desk.ledger, id).await?;
+    let state = shown.state().as_str();
+    let (State::Starting, Some(task)) = (shown.state(), shown.task()) else {
+        return Ok(state.to_owned());
+    };
+    // Who cannot look now says nothing.
+    let seen = desk.launcher.look(&[task.to_owned()]).await.unwrap_or_default();
+    Ok(match seen.first() {
+        Some(Seen::Alive { step }) => format!("{state} ({})", step.to_lowercase()),
+        Some(Seen::Over { reason, .. }) => format!("{state} (its container is over: {reason})"),
+        Some(Seen::Absent) | None => state.to_owned(),
+    })
 }
 
 /// The response of a job that has its outcome, and whether the function succeeded.

@@ -165,6 +165,10 @@ fn ended(
         return Ok(End { why: format!("interrupted: {why}"), cause: None, counted: false });
     }
     let said = attempt.and_then(|attempt| attempt.reason.as_deref());
+    if facts.seen.is_none() && attempt.is_some_and(|attempt| attempt.state == State::Ended) {
+        let why = said.unwrap_or("over, without an outcome").to_owned();
+        return Ok(End { why, cause: None, counted: true });
+    }
     match facts.seen {
         Some(Seen::Alive { step }) => Err(format!("it is {}", step.to_lowercase())),
         Some(Seen::Over { reason, cause, .. }) => {

@@ -148,6 +148,14 @@ fn an_interrupted_attempt_is_followed_at_once_after_its_pause() {
 }
 
 #[test]
+fn an_attempt_that_says_that_it_is_over_needs_nobody_to_look() {
+    let over = attempt(1, 0).over(State::Ended, at(1), "AWS refused");
+    let case = case(vec![], vec![over], None);
+    let Step::Launch { number: 2, why, .. } = step(&case, 2) else { panic!() };
+    assert_eq!(why, "AWS refused");
+}
+
+#[test]
 fn an_outcome_is_delivered_by_us_when_nobody_else_does() {
     let mut decided = case(vec![started(1, 0)], vec![attempt(1, 0)], Some(alive()));
     decided.outcome = Some(outcome());
