@@ -269,6 +269,9 @@ impl<D: Directory> Desk<D> {
                 let launch = launch.as_started(&launched.id, Time::now());
                 self.ledger.launched(&job.id, &launch).await?;
                 failpoint("start-recorded");
+                if mutant("forget-after-start") {
+                    self.ledger.delivered(&job.id).await?;
+                }
                 Ok(Start::Started(launched.id))
             }
             Err(Refused::Later { why, after, anew }) => {

@@ -163,7 +163,6 @@ impl<D: Directory> Work<D> {
                 crate::failpoint::failpoint("before-delete");
                 self.queue.done(&delivery).await
             }
-            Err(Later { .. }) if mutant("later-is-done") => self.queue.done(&delivery).await,
             Err(Later { why, after }) => {
                 warn!(message_id = message, "left for later: {why}");
                 self.queue.later(&delivery, after).await

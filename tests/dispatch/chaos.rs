@@ -173,7 +173,7 @@ fn each_mutant_is_caught() {
     let mut survived = Vec::new();
     for mutant in [
         "delete-before-recording",
-        "later-is-done",
+        "forget-after-start",
         "never-look-after",
         "token-at-random",
         "token-without-attempt",
