@@ -1,6 +1,7 @@
 //! Reads queues until told to stop: each message is dispatched and deleted, or left for later; unfinished jobs are
 //! looked after on a timer and when ECS says that a task has stopped.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use ledger::mutant;
 use runner::causes::causes;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tracing::{info, warn};
 
 use crate::config::QueueSettings;
@@ -23,6 +24,8 @@ use crate::resolve::directory::Directory;
 /// The pause after a queue that does not answer; doubled up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// So long an answer with messages may still come after a stop.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// What all of it shares.
 #[derive(Debug)]
@@ -92,10 +95,17 @@ impl<D: Directory + 'static> Reader<D> {
         let mut pause = PAUSE;
         loop {
             while working.try_join_next().is_some() {}
+            let mut receiving = pin!(self.receive());
             let received = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => break,
-                received = self.receive() => received,
+                _ = stop.wait_for(|stop| *stop) => {
+                    // What is on its way would stay hidden from others.
+                    if let Ok(Ok(brought)) = timeout(ON_ITS_WAY, receiving.as_mut()).await {
+                        self.give_back(&brought).await;
+                    }
+                    break;
+                }
+                received = receiving.as_mut() => received,
             };
             match received {
                 Ok(deliveries) => {
@@ -123,6 +133,14 @@ impl<D: Directory + 'static> Reader<D> {
         let free = self.slots.available_permits() + 1;
         drop(slot);
         self.queue.receive(free).await.map_err(|error| causes(&error))
+    }
+
+    async fn give_back(&self, deliveries: &[Delivery]) {
+        for delivery in deliveries {
+            if let Err(error) = self.queue.later(delivery, Duration::ZERO).await {
+                warn!("{}", causes(&error));
+            }
+        }
     }
 
     async fn begin(&self, working: &mut JoinSet<()>, delivery: Delivery) {

@@ -21,7 +21,7 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// All messages, by AWS's own SDK, ten at once.
-fn send(world: &World, bodies: &[String]) {
+pub(crate) fn send(world: &World, bodies: &[String]) {
     for some in bodies.chunks(500) {
         let script = format!(
             "bodies = json.loads({:?})\nsqs = client('sqs')\nfor at in range(0, len(bodies), 10):\n    \

@@ -13,5 +13,6 @@ mod cluster;
 mod containers;
 mod people;
 mod points;
+mod stops;
 mod watch;
 mod world;

@@ -166,6 +166,16 @@ impl World {
         found
     }
 
+    /// How many messages of the queue of failures somebody has.
+    pub(crate) fn hidden(&self) -> u64 {
+        let script = format!(
+            "a = client('sqs').get_queue_attributes(QueueUrl={:?}, AttributeNames=['All'])['Attributes']\n\
+             result = int(a['ApproximateNumberOfMessagesNotVisible'])",
+            self.url("failed"),
+        );
+        self.moto.script(&script).as_u64().unwrap()
+    }
+
     /// How many messages are in the queue of failures, hidden ones too.
     pub(crate) fn left(&self) -> u64 {
         let script = format!(
@@ -214,6 +224,10 @@ pub(crate) struct Serving(pub(crate) Child);
 impl Serving {
     pub(crate) fn terminate(&self) {
         nix::sys::signal::kill(self.pid(), nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    pub(crate) fn alive(&self) -> Result<bool, nix::Error> {
+        nix::sys::signal::kill(self.pid(), None).map(|()| true)
     }
 
     pub(crate) fn pid(&self) -> nix::unistd::Pid {

@@ -89,6 +89,11 @@ impl Cluster {
         &self.url
     }
 
+    /// From now on this goes wrong.
+    pub fn suffers(&self, faults: Faults) {
+        self.state.lock().unwrap().faults = faults;
+    }
+
     /// How often each operation was called.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.state.lock().unwrap().calls.clone()
