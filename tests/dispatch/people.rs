@@ -19,7 +19,7 @@ fn a_submitted_function_is_waited_for() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let response: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(response, json!({ "done": { "n": 1 }, "id": "mine" }));
-    for said in ["mine: starting", "mine: running"] {
+    for said in ["started as ", "mine: running"] {
         assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
     }
     let listed = text(&world.run(&["jobs", "--all"]).stdout);
