@@ -275,6 +275,13 @@ impl<D: Directory> Desk<D> {
                 Ok(Start::Started(launched.id))
             }
             Err(Refused::Later { why, after, anew }) => {
+                // Another dispatcher may have been luckier meanwhile.
+                let known = self.ledger.launches(&job.id).await?;
+                let started =
+                    known.into_iter().find(|one| one.number == number && one.started.is_some());
+                if let Some(id) = started.and_then(|launch| launch.id) {
+                    return Ok(Start::Started(id));
+                }
                 let moment = later(Time::now(), after);
                 self.ledger.launched(&job.id, &launch.as_refused(&why, moment, anew)).await?;
                 Err(Later { why, after })

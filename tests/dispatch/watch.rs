@@ -114,3 +114,26 @@ fn no_more_runs_than_hands_and_none_is_forgotten() {
     spans.sort();
     assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?}");
 }
+
+/// A process has no token by which ECS knows a repetition: what was started and not recorded is found by its note.
+#[test]
+fn a_process_that_was_started_and_not_recorded_is_not_started_again() {
+    let world = World::with(slow("python3.11"));
+    world.config(&(world.queue("auto") + FAST));
+    let serving = world.serve();
+    let request = json!({ "immortal": 1, "id": "j-1", "function": "resize", "event": 1 });
+    world.send(&request.to_string(), &json!({}));
+    world.until("the first attempt is started", || pid(&world, "j-1", 1).is_some());
+    let first = pid(&world, "j-1", 1);
+    drop(serving);
+    // As if it had died between the start and its record.
+    let path = world.path("ledger/jobs/j-1/launches/1.json");
+    let mut launch: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    launch.as_object_mut().unwrap().retain(|key, _| key != "started" && key != "id");
+    launch["intended"] = "2026-01-01T00:00:00.000Z".into();
+    std::fs::write(&path, launch.to_string()).unwrap();
+    assert!(world.run(&["reconcile"]).status.success());
+    assert_eq!(pid(&world, "j-1", 1), first);
+    assert_eq!(world.records(1).len(), 1);
+}

@@ -60,6 +60,11 @@ impl Processes {
         if self.alive() >= self.at_once {
             return Err(super::busy(self.at_once));
         }
+        // An earlier request may have started it, and died before that was recorded.
+        let note = self.note(&placement.log);
+        if let Some(id) = fs::read_to_string(&note).ok().filter(|id| is_alive(id)) {
+            return Ok(Launched { id });
+        }
         let runner = &self.settings.runner;
         let never = |error: io::Error| Refused::Later {
             why: format!(
@@ -75,6 +80,8 @@ impl Processes {
         command.envs(&placement.environment).process_group(0);
         let child = command.spawn().map_err(never)?;
         let id = identity(child.id()).unwrap_or_else(|| child.id().to_string());
+        // Without the note a repetition is started too, and ends at once.
+        let _noted = fs::write(note, &id);
         self.children.borrow_mut().insert(id.clone(), child);
         Ok(Launched { id })
     }
@@ -87,6 +94,12 @@ impl Processes {
             .filter_map(|child| child.try_wait().ok())
             .filter(Option::is_none)
             .count()
+    }
+
+    /// Where the id of the process is that makes this attempt.
+    fn note(&self, log: &str) -> PathBuf {
+        let directory = self.settings.logs.clone().unwrap_or_else(std::env::temp_dir);
+        directory.join(format!("{log}.pid"))
     }
 
     fn output(&self, log: &str) -> io::Result<(Stdio, Stdio)> {
@@ -106,13 +119,18 @@ impl Processes {
         {
             return over(status);
         }
-        let alive = id.split(':').next().and_then(|pid| pid.parse().ok()).and_then(identity);
-        if alive.as_deref() == Some(id) {
+        if is_alive(id) {
             return Seen::Alive { step: "RUNNING".to_owned() };
         }
         let reason = "its process has ended".to_owned();
         Seen::Over { reason, exit: None, cause: Cause::Exited }
     }
+}
+
+/// Whether this very process lives.
+fn is_alive(id: &str) -> bool {
+    let found = id.split(':').next().and_then(|pid| pid.parse().ok()).and_then(identity);
+    found.as_deref() == Some(id)
 }
 
 fn over(status: ExitStatus) -> Seen {

@@ -111,12 +111,19 @@ pub fn next(facts: &Facts<'_>, now: Time, rules: &Rules) -> Step {
         (None, None) => {
             Step::Launch { number: 1, larger: 0, why: "it was never started".to_owned() }
         }
-        (Some(launch), None) if launch.started.is_none() => unstarted(launch, now, rules),
+        // Whoever asked for it died before it was recorded: asking again finds what was started.
+        (Some(launch), attempt) if launch.started.is_none() && attempt.is_none_or(is_claimed) => {
+            unstarted(launch, now, rules)
+        }
         (_, attempt) => match ended(facts, attempt, now, rules) {
             Err(wait) => Step::Wait(wait),
             Ok(end) => after(facts, job, end, now, rules),
         },
     }
+}
+
+fn is_claimed(attempt: &Attempt) -> bool {
+    attempt.state == State::Claimed
 }
 
 /// An outcome that has not reached all its destinations.

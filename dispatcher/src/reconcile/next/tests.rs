@@ -97,6 +97,12 @@ fn a_start_that_was_cut_off_is_repeated() {
 }
 
 #[test]
+fn a_start_that_was_not_recorded_is_asked_for_again_though_its_attempt_is_claimed() {
+    let claimed = case(vec![started(1, 0), launch(2, 1)], vec![attempt(1, 0), attempt(2, 1)], None);
+    assert_eq!(launches(&step(&claimed, 5)), (2, 0));
+}
+
+#[test]
 fn what_is_alive_is_left_alone() {
     for attempts in [vec![], vec![attempt(1, 0)]] {
         let running = case(vec![started(1, 0)], attempts, Some(alive()));
