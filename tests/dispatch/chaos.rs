@@ -112,14 +112,13 @@ fn run(seed: u64, jobs: u64, program: &Path, mutant: &str, patience: Duration) -
         }
     }
     let mut sum = Sum::default();
-    let unfinished = || std::fs::read_dir(world.path("ledger/active")).map_or(0, Iterator::count);
     let since = Instant::now();
-    while (unfinished() > 0 || world.left() > 0) && since.elapsed() < patience {
+    while (world.unfinished() > 0 || world.left() > 0) && since.elapsed() < patience {
         std::thread::sleep(Duration::from_millis(100));
     }
     let mut expect = |so: bool, what: String| sum.violations.extend((!so).then_some(what));
     expect(world.left() == 0, format!("{} messages are left", world.left()));
-    expect(unfinished() == 0, format!("{} jobs are unfinished", unfinished()));
+    expect(world.unfinished() == 0, format!("{} jobs are unfinished", world.unfinished()));
 
     let arrived = arrived(&world);
     let expected: BTreeSet<String> = (0..jobs).map(|number| format!("job-{number}")).collect();

@@ -65,8 +65,7 @@ fn nothing_is_lost_wherever_the_dispatcher_dies() {
     }
     let _serving = world.serve();
     world.until("all messages are deleted", || world.left() == 0);
-    let unfinished = || std::fs::read_dir(world.path("ledger/active")).map_or(0, Iterator::count);
-    world.until("no job is unfinished", || unfinished() == 0);
+    world.until("no job is unfinished", || world.unfinished() == 0);
     let jobs = world.json(&["jobs", "--all", "--json"]);
     assert_eq!(jobs.as_array().unwrap().len(), 16, "{jobs}");
     for job in jobs.as_array().unwrap() {

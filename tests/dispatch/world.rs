@@ -166,6 +166,12 @@ impl World {
         found
     }
 
+    /// How many jobs are unfinished. What a process was killed at while it wrote it is no marker yet.
+    pub(crate) fn unfinished(&self) -> usize {
+        let files = fs::read_dir(self.path("ledger/active")).into_iter().flatten().flatten();
+        files.filter(|file| !file.file_name().to_string_lossy().contains('#')).count()
+    }
+
     /// How many messages of the queue of failures somebody has.
     pub(crate) fn hidden(&self) -> u64 {
         let script = format!(
