@@ -70,7 +70,16 @@ fn the_environment_is_lambdas() {
 
 #[test]
 fn a_function_out_of_memory_is_killed_and_the_supervisor_tells() {
-    let function = Deployed::new(&python(), "python3.11", "app.hoard");
+    out_of_memory("app.hoard");
+}
+
+#[test]
+fn a_swarm_out_of_memory_is_killed_before_the_supervisor() {
+    out_of_memory("app.swarm");
+}
+
+fn out_of_memory(handler: &str) {
+    let function = Deployed::new(&python(), "python3.11", handler);
     let plane = ControlPlane::with(function);
     let variables = [&plane.variables()[..], &[("IMMORTAL_FUNCTION", "resize")]].concat();
     let run = confined(&["--memory", "64m"], "immortal/python", &variables);

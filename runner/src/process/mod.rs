@@ -101,6 +101,7 @@ impl Program {
         let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
         let group = Group { leader: Pid::from_raw(child.id().cast_signed()) };
         exits.expect(group, ended.clone());
+        memory::ends_before_us(group);
         let log = log.map(|(reading, _writing)| reading);
         Ok(Started { group, stdout: stdout.into(), stderr: stderr.into(), log })
     }
