@@ -13,7 +13,7 @@ use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
-use self::server::{Deed, Server};
+use self::server::{Deed, FRESH, Server};
 use super::*;
 use crate::causes::causes;
 use crate::unpack::zip::{Member, file, zip};
@@ -101,7 +101,7 @@ fn played(script: &[Deed], connections: usize) -> (Result<(), Failed>, Vec<Strin
     let parent = tempfile::tempdir().unwrap();
     let root = parent.path().join("root");
     let renewed = Arc::new(AtomicU32::new(0));
-    let (count, url) = (Arc::clone(&renewed), server.url.clone());
+    let (count, url) = (Arc::clone(&renewed), format!("{}{FRESH}", server.url));
     let renewal: Renewal = Arc::new(move || {
         count.fetch_add(1, Ordering::Relaxed);
         let url = url.clone();
@@ -183,7 +183,7 @@ fn a_server_without_ranges_gives_the_same_tree() {
 
 #[test]
 fn an_expired_address_is_replaced_once() {
-    let (ended, _, renewed) = played(&[Deed::Status(403), Deed::Status(403)], 1);
+    let (ended, _, renewed) = played(&[Deed::Expired], 1);
     ended.unwrap();
     assert_eq!(renewed, 1);
     let (ended, _, renewed) = played(&[Deed::Status(403); 9], 1);

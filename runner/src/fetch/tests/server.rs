@@ -22,6 +22,8 @@ pub(super) enum Deed {
     /// One byte at this place of the package is another.
     Corrupt(usize),
     Status(u16),
+    /// The first address is not taken any more, by as many requests as may come; a fresh one is.
+    Expired,
     /// Everything, whatever was asked for.
     Whole,
     /// The same without a length.
@@ -35,6 +37,9 @@ pub(super) enum Deed {
     /// No HTTP.
     Garbage,
 }
+
+/// What a fresh address has and the first one has not.
+pub(super) const FRESH: &str = "?fresh";
 
 pub(super) struct Server {
     pub(super) url: String,
@@ -108,11 +113,23 @@ impl Shared {
                 line.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned)
             });
             self.ranges.lock().unwrap().push(asked.clone().unwrap_or_default());
-            let deed = self.script.lock().unwrap().pop_front().unwrap_or(Deed::Honest);
+            let deed = self.deed(head[0].contains(FRESH));
             if !self.answer(stream, asked.as_deref(), deed)? {
                 return Ok(());
             }
         }
+    }
+
+    /// What happens to a request of the first address, or of a fresh one.
+    fn deed(&self, fresh: bool) -> Deed {
+        let mut script = self.script.lock().unwrap();
+        if script.front() == Some(&Deed::Expired) {
+            if !fresh {
+                return Deed::Status(403);
+            }
+            script.pop_front();
+        }
+        script.pop_front().unwrap_or(Deed::Honest)
     }
 
     /// Says whether the connection can go on.
@@ -123,6 +140,7 @@ impl Shared {
         let etag = if deed == Deed::Replaced { "\"two\"" } else { "\"one\"" };
         match deed {
             Deed::Garbage => return out.write_all(b"SSH-2.0-x\r\n\r\n").map(|()| false),
+            Deed::Expired => unreachable!("a status by now"),
             Deed::Status(status) => {
                 let location = "Location: http://127.0.0.1:1/elsewhere";
                 write!(out, "HTTP/1.1 {status} X\r\n{location}\r\nContent-Length: 0\r\n\r\n")?;
