@@ -10,6 +10,11 @@ pub mod unpack;
 pub mod api;
 pub mod blocks;
 pub mod door;
+#[path = "../../../dispatcher/src/envelope/mod.rs"]
+#[allow(dead_code, reason = "the dispatcher uses all of it")]
+pub mod envelope;
+#[path = "../../../dispatcher/src/file.rs"]
+pub mod file;
 #[path = "../../../runner/src/output/frames.rs"]
 pub mod frames;
 #[path = "../../archives/hazards.rs"]
@@ -18,6 +23,9 @@ mod hazards;
 pub mod image;
 #[path = "../../../runner/src/unpack/zip.rs"]
 mod made;
+#[path = "../../../dispatcher/src/message.rs"]
+pub mod message;
+pub mod messages;
 pub mod repair;
 mod sandbox;
 pub mod seeds;

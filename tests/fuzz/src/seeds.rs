@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::{fs, io};
 
+use serde_json::Value;
+
 use crate::blocks;
 use crate::hazards::{Hazard, hazards};
 use crate::made::{Member, directory, file, link, zip};
@@ -37,10 +39,18 @@ pub fn write(corpus: &Path) -> io::Result<()> {
     for (number, text) in REQUESTS.iter().enumerate() {
         put(&corpus.join("door"), &format!("seed-{number:03}"), text.as_bytes())?;
     }
+    for (number, path) in fs::read_dir(MESSAGES)?.enumerate() {
+        let golden: Value = serde_json::from_slice(&fs::read(path?.path())?)?;
+        let message = golden["message"].to_string();
+        put(&corpus.join("message"), &format!("seed-{number:03}"), message.as_bytes())?;
+    }
     put(&corpus.join("channel"), "seed-000", FRAMES)?;
     put(&corpus.join("subscriber"), "seed-000", b"one\n!two\n{\"level\":\"INFO\"}\n\xff")?;
     Ok(())
 }
+
+/// One message of each shape, among what is understood of it.
+const MESSAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dispatcher/tests/golden");
 
 /// Cuts, and a frame of each kind of header.
 const FRAMES: &[u8] = b"\x03\x09\x01\x20\x00\x05\x30\x01\xa5\x5a\x00\x03\x00\x00\x00\x02\x00\x01\x02\x03\x04\x05\x06\x07hi\xa5\x5a\x00\x01\x00\x00\x00\x01x";
