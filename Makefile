@@ -60,9 +60,9 @@ fmt: ## format the code
 	cargo fmt --all
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 
-images: build ## build the container images (BASE=debian: on Debian roots made here)
+images: build ## build the container images (ONLY="python3.9 …"; BASE=debian: on Debian roots made here)
 	@images/docker.sh
-	@images/build.sh $(RUNNER) $(BASE)
+	@images/build.sh $(RUNNER) $(or $(BASE),aws) $(ONLY)
 
 bench: setup build ## print the figures (FIGURES="dispatch start init serve telemetry unpack others function images": only these)
 	@tests/bench/setup.sh

@@ -1,44 +1,85 @@
 #!/bin/sh
 # Builds the images around a runner binary.
 #
-#   images/build.sh RUNNER           on AWS's public base images
-#   images/build.sh RUNNER debian    on Debian roots made here (images/debian.sh); needs no registry
+#   images/build.sh RUNNER [aws]                the newest runtime of each family, on AWS's public base images
+#   images/build.sh RUNNER aws IDENTIFIER...    these runtimes (Lambda's identifiers; all: every one that has a base image)
+#   images/build.sh RUNNER debian [FAMILY...]   on Debian roots made here (images/debian.sh); needs no registry
+#   images/build.sh RUNNER on BASE TAG          on an image of your own
 #
-# Makes immortal/python, immortal/nodejs and immortal/provided; on AWS's bases immortal/provided:al2 and :al2023 too.
+# Makes immortal/FAMILY:VERSION, and immortal/FAMILY, which is the last of the family that was named. PLATFORM=linux/arm64 builds
+# for that architecture: RUNNER is then its binary, and LIST one that runs here and lists the runtimes. The runner is one layer,
+# whose digest depends on the binary alone (and on the bill of materials beside it, RUNNER.cdx.json, where there is one).
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-runner=${1:?usage: images/build.sh RUNNER [debian]}
+runner=${1:?usage: images/build.sh RUNNER [aws|debian|on] ...}
 base=${2:-aws}
-[ -x "$runner" ] || { printf 'images/build.sh: %s is no executable: run "make build" first\n' "$runner" >&2; exit 1; }
+[ $# -lt 2 ] || shift
+shift
+list=${LIST:-$runner}
+
+fail() {
+    printf 'images/build.sh: %s\n' "$*" >&2
+    exit 1
+}
+[ -x "$runner" ] || fail "$runner is no executable: run \"make build\" first"
 
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-cp "$runner" "$context/immortal-runner"
+# Directories and times are given, so that the layer is the same wherever and whenever it is built.
+mkdir -p "$context/root/usr/local/bin" "$context/root/usr/local/share/immortal-lambda"
+install -m 755 "$runner" "$context/root/usr/local/bin/immortal-runner"
+[ ! -f "$runner.cdx.json" ] || install -m 644 "$runner.cdx.json" "$context/root/usr/local/share/immortal-lambda/immortal-runner.cdx.json"
+find "$context/root" -type d -exec chmod 755 {} +
+tar --create --file "$context/runner.tar" --directory "$context/root" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
+    --format=gnu usr
+rm -r "$context/root"
+version=$("$list" --version | cut -d' ' -f2)
+revision=$(git -C "$here" rev-parse HEAD 2>/dev/null || true)
 
-# image TAG FAMILY [BASE_IMAGE]
+# image TAG BASE_IMAGE
 image() {
-    set -- "$1" "$2" ${3:+--build-arg "BASE_IMAGE=$3"}
-    tag=$1 family=$2
-    shift 2
-    DOCKER_BUILDKIT=0 docker build --quiet --file "$here/$family/Dockerfile" --tag "$tag" "$@" "$context" >/dev/null
-    printf '%s\n' "$tag"
+    DOCKER_BUILDKIT=0 docker build --quiet --no-cache ${PLATFORM:+--platform "$PLATFORM"} --file "$here/Dockerfile" --tag "$1" --build-arg "BASE_IMAGE=$2" \
+        --build-arg "VERSION=$version" --build-arg "REVISION=$revision" "$context" >/dev/null 2>"$context.log" ||
+        { cat "$context.log" >&2; rm -f "$context.log"; fail "$1 could not be built on $2"; }
+    rm -f "$context.log"
+    printf '%s\n' "$1"
 }
 
+# On AWS's bases: what the table has for an identifier.
+on_aws() {
+    line=$("$list" runtimes | grep "^$1	") || fail "runtime $1 is not known; \"$list runtimes\" lists those that are"
+    family=$(printf '%s' "$line" | cut -f2)
+    from=$(printf '%s' "$line" | cut -f3)
+    [ "$from" != - ] || fail "AWS has no base image for $1: images/build.sh RUNNER on BASE TAG builds on one of yours"
+    image "immortal/$family:${from##*:}" "$from"
+    docker tag "immortal/$family:${from##*:}" "immortal/$family"
+}
+
+# shellcheck disable=SC2046 # identifiers are words
 case $base in
 aws)
-    for family in python nodejs provided; do image "immortal/$family" "$family"; done
-    docker tag immortal/provided immortal/provided:al2023
-    image immortal/provided:al2 provided public.ecr.aws/lambda/provided:al2
+    # The newest is the last line of its family that has an image.
+    newest() { "$list" runtimes | awk -F '\t' '$3 != "-" { last[$2] = $1 } END { for (family in last) print last[family] }' | sort; }
+    every() { "$list" runtimes | awk -F '\t' '$3 != "-" { print $1 }'; }
+    case ${1:-} in
+    '') set -- $(newest) ;;
+    all) set -- $(every) ;;
+    esac
+    for identifier; do on_aws "$identifier"; done
     ;;
 debian)
-    for family in python nodejs provided; do
+    [ $# -gt 0 ] || set -- python nodejs provided
+    for family; do
         "$here/debian.sh" "$family"
-        image "immortal/$family" "$family" "immortal-base/$family:debian"
+        image "immortal/$family" "immortal-base/$family:debian"
     done
     ;;
+on)
+    [ $# = 2 ] || fail "expected BASE and TAG after \"on\""
+    image "$2" "$1"
+    ;;
 *)
-    printf 'images/build.sh: expected aws or debian as BASE, found %s\n' "$base" >&2
-    exit 1
+    fail "expected aws, debian or on, found $base"
     ;;
 esac

@@ -33,6 +33,8 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Unpack a package into a directory, fetching it if need be
     Unpack(Unpack),
+    /// List Lambda's runtime identifiers: a line each, with family and AWS's public base image, or `-`
+    Runtimes,
     /// Change root and user, and become a program: how container images are started
     #[command(name = "__enter", hide = true)]
     Enter(Enter),

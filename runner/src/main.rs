@@ -11,6 +11,7 @@ use runner::causes::causes;
 use runner::cli::{Cli, Command, Unpack};
 use runner::code::Code;
 use runner::config::{self, ConfigError, Environment};
+use runner::function::runtime::families;
 use runner::image::enter::ENTER;
 use runner::run::{self, RunError};
 use runner::signals::{self, Signals};
@@ -86,6 +87,7 @@ fn execute(cli: Cli) -> Code {
             return end(serve.settings(&Process).map(serve_until_stopped));
         }
         Some(Command::Unpack(arguments)) => return unpack(&arguments),
+        Some(Command::Runtimes) => return list_runtimes(),
         Some(Command::Enter(_)) => return Code::Usage,
     };
     end(settings.map(supervise))
@@ -131,6 +133,20 @@ fn unpack(arguments: &Unpack) -> Code {
     match unpacked {
         Ok(()) => Code::Success,
         Err(error) => fail(Code::from(&error), &error),
+    }
+}
+
+fn list_runtimes() -> Code {
+    let lines = families().iter().flat_map(|family| {
+        family.identifiers.iter().map(|identifier| {
+            let image = family.base_image(identifier);
+            format!("{identifier}\t{}\t{}\n", family.name, image.as_deref().unwrap_or("-"))
+        })
+    });
+    match io::stdout().write_all(lines.collect::<String>().as_bytes()) {
+        Ok(()) => Code::Success,
+        // Nobody reads any more.
+        Err(_) => Code::Internal,
     }
 }
 

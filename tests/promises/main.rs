@@ -25,6 +25,7 @@ mod ledger;
 mod packers;
 mod process;
 mod runtime_api;
+mod runtimes;
 mod secrets;
 mod serve;
 mod settings;

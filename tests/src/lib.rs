@@ -201,6 +201,7 @@ impl Sandbox {
     /// Writes a file beside the run and gives its path.
     pub fn write(&mut self, name: &str, contents: impl AsRef<[u8]>) -> String {
         let path = self.directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, contents).unwrap();
         path.display().to_string()
     }

@@ -67,14 +67,17 @@ fn defaults(function: &Function, family: &Family, layout: &Layout) -> Variables 
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
         ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000".to_owned()),
     ]);
-    let major = major(&function.runtime);
+    let (version, major) = version(&function.runtime);
     let fill = |text: &String| {
         let places =
             [("{task}", &layout.task), ("{opt}", &layout.opt), ("{runtime}", &layout.runtime)];
-        let text = places.iter().fold(text.replace("{major}", major), |text, (name, path)| {
-            text.replace(name, &path.display().to_string())
-        });
-        Redacted::new(text)
+        let text = text.replace("{major}", major).replace("{version}", version);
+        let text = text.replace("{identifier}", &function.runtime);
+        Redacted::new(
+            places
+                .iter()
+                .fold(text, |text, (name, path)| text.replace(name, &path.display().to_string())),
+        )
     };
     variables.extend(family.environment.iter().map(|(name, text)| (name.clone(), fill(text))));
     variables
@@ -207,12 +210,14 @@ fn plain<const N: usize>(pairs: [(&str, String); N]) -> Variables {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-/// `nodejs22.x` → `22`
-fn major(identifier: &str) -> &str {
+/// The number in an identifier, and that up to its dot: `python3.13` → `3.13`, `3`; `nodejs22.x` → `22`, `22`.
+fn version(identifier: &str) -> (&str, &str) {
     let digits = identifier
         .find(|letter: char| letter.is_ascii_digit())
         .map_or("", |start| &identifier[start..]);
-    digits.split('.').next().unwrap_or_default()
+    let end = digits.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
+    let version = digits[..end.unwrap_or(digits.len())].trim_end_matches('.');
+    (version, version.split('.').next().unwrap_or_default())
 }
 
 #[cfg(test)]

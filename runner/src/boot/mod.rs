@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::function::runtime::{Bootstrap, Family};
+use crate::function::runtime::{Bootstrap, Family, families};
 
 /// The directories that a function knows by name.
 #[derive(Debug, Clone)]
@@ -45,16 +45,14 @@ pub fn runtime_dir(
     identifier: &str,
     given: Option<&Path>,
 ) -> Result<PathBuf, NoRuntime> {
-    if family.bootstrap == Bootstrap::Package {
+    if family.bootstrap != Bootstrap::Runtime {
         return Ok(given.map_or_else(|| PathBuf::from(RUNTIME), Path::to_path_buf));
     }
     let candidates = match given {
         Some(given) => [given.to_path_buf(), given.join(&family.name)],
         None => [PathBuf::from(RUNTIME), Path::new(".runtimes").join(&family.name)],
     };
-    let ours = |directory: &&PathBuf| {
-        given.is_some() || family.client.iter().any(|file| directory.join(file).is_file())
-    };
+    let ours = |directory: &&PathBuf| given.is_some() || is_of(family, directory);
     let found =
         candidates.iter().filter(|directory| directory.join("bootstrap").is_file()).find(ours);
     found.and_then(|directory| std::path::absolute(directory).ok()).ok_or_else(|| NoRuntime {
@@ -63,11 +61,18 @@ pub fn runtime_dir(
     })
 }
 
+/// Does this directory hold the family's client? Of a family whose files are not known, any will do that is no other's.
+fn is_of(family: &Family, directory: &Path) -> bool {
+    let has = |family: &Family| family.client.iter().any(|file| directory.join(file).is_file());
+    if family.client.is_empty() { !families().iter().any(has) } else { has(family) }
+}
+
 /// The program to start, or the places where it was looked for.
-pub fn bootstrap(family: &Family, layout: &Layout) -> Result<PathBuf, Vec<PathBuf>> {
+pub fn bootstrap(family: &Family, layout: &Layout, handler: &str) -> Result<PathBuf, Vec<PathBuf>> {
     let places = match family.bootstrap {
         Bootstrap::Runtime => vec![layout.runtime.join("bootstrap")],
         Bootstrap::Package => vec![layout.task.join("bootstrap"), layout.opt.join("bootstrap")],
+        Bootstrap::Handler => vec![layout.task.join(handler)],
     };
     places.iter().find(|place| place.is_file()).cloned().ok_or(places)
 }
@@ -128,11 +133,23 @@ mod tests {
         let layout =
             Layout { task: task.path().into(), opt: opt.path().into(), runtime: RUNTIME.into() };
         let family = find("provided.al2023").unwrap();
-        assert_eq!(bootstrap(family, &layout).unwrap(), task.path().join("bootstrap"));
+        assert_eq!(bootstrap(family, &layout, "app").unwrap(), task.path().join("bootstrap"));
         std::fs::remove_file(task.path().join("bootstrap")).unwrap();
-        assert_eq!(bootstrap(family, &layout).unwrap(), opt.path().join("bootstrap"));
+        assert_eq!(bootstrap(family, &layout, "app").unwrap(), opt.path().join("bootstrap"));
         std::fs::remove_file(opt.path().join("bootstrap")).unwrap();
-        assert_eq!(bootstrap(family, &layout).unwrap_err().len(), 2);
+        assert_eq!(bootstrap(family, &layout, "app").unwrap_err().len(), 2);
+        std::fs::write(task.path().join("app"), "").unwrap();
+        let go = find("go1.x").unwrap();
+        assert_eq!(bootstrap(go, &layout, "app").unwrap(), task.path().join("app"));
+    }
+
+    #[test]
+    fn a_client_of_another_family_is_not_taken() {
+        let directory = directory_with_bootstrap();
+        let is = |identifier| is_of(find(identifier).unwrap(), directory.path());
+        assert!(is("java21") && !is("python3.13"));
+        std::fs::write(directory.path().join("bootstrap.py"), "").unwrap();
+        assert!(!is("java21") && is("python3.13"));
     }
 
     #[test]

@@ -1,18 +1,17 @@
-//! Runtime identifiers → families. The families are the data files `runtimes/*/runtime.toml`,
-//! compiled in; a new runtime is an entry there.
+//! Runtime identifiers → families. The families are the data files `runtimes/*/runtime.toml`, compiled in; a new runtime
+//! is an entry there, or a file of that form beside its client (docs/adding-a-runtime.md).
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use thiserror::Error;
 
-/// The families' data, each with its name.
-const FILES: [(&str, &str); 3] = [
-    ("python", include_str!("../../../runtimes/python/runtime.toml")),
-    ("nodejs", include_str!("../../../runtimes/nodejs/runtime.toml")),
-    ("provided", include_str!("../../../runtimes/provided/runtime.toml")),
-];
+/// The families' data, each with its name, by name.
+const FILES: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/families.rs"));
 
 static FAMILIES: LazyLock<Vec<Family>> =
     LazyLock::new(|| FILES.iter().map(|(name, text)| family(name, text)).collect());
@@ -38,6 +37,22 @@ pub struct Family {
     pub without_lang: Vec<String>,
     /// Variables with placeholders, set unless the function sets them.
     pub environment: BTreeMap<String, String>,
+    /// Tags of AWS's public base images, by identifier.
+    #[serde(default)]
+    pub images: BTreeMap<String, String>,
+}
+
+impl Family {
+    /// Is this runtime one of the family's?
+    pub fn has(&self, identifier: &str) -> bool {
+        self.identifiers.iter().any(|known| known == identifier)
+    }
+
+    /// Where AWS keeps its base image for an identifier, if it has one.
+    pub fn base_image(&self, identifier: &str) -> Option<String> {
+        let tag = self.images.get(identifier)?;
+        Some(format!("public.ecr.aws/lambda/{}:{tag}", self.name))
+    }
 }
 
 /// Where a runtime's `bootstrap` is.
@@ -48,6 +63,21 @@ pub enum Bootstrap {
     Runtime,
     /// In the function's package or one of its layers.
     Package,
+    /// There is none: the package has a program that is named like the handler.
+    Handler,
+}
+
+/// The data file that a runtime's directory brings.
+const OWN: &str = "runtime.toml";
+
+/// A runtime directory's own data file cannot be read. Exit code 64.
+#[derive(Debug, Error)]
+#[error(
+    "expected the data of a runtime family in {file}, found: {why}; docs/adding-a-runtime.md says what stands in it"
+)]
+pub struct BadFile {
+    file: String,
+    why: String,
 }
 
 /// A runtime identifier that no family knows.
@@ -59,10 +89,28 @@ pub struct UnknownRuntime {
     known: String,
 }
 
+/// The families that are compiled in, by name.
+pub fn families() -> &'static [Family] {
+    &FAMILIES
+}
+
+/// The family that a runtime directory describes itself, if it has this runtime.
+pub fn brought(directory: &Path, identifier: &str) -> Result<Option<Family>, BadFile> {
+    let file = directory.join(OWN);
+    let bad = |why: String| BadFile { file: file.display().to_string(), why };
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(bad(error.to_string())),
+    };
+    let mut family: Family = toml::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    identifier.clone_into(&mut family.name);
+    Ok(family.has(identifier).then_some(family))
+}
+
 /// The family of a runtime identifier.
 pub fn find(identifier: &str) -> Result<&'static Family, UnknownRuntime> {
-    let known =
-        FAMILIES.iter().find(|family| family.identifiers.iter().any(|known| known == identifier));
+    let known = FAMILIES.iter().find(|family| family.has(identifier));
     known.ok_or_else(|| {
         let all: Vec<&str> =
             FAMILIES.iter().flat_map(|family| &family.identifiers).map(String::as_str).collect();
@@ -109,6 +157,35 @@ mod tests {
         all.sort();
         all.dedup();
         assert_eq!((count, FAMILIES.len()), (all.len(), FILES.len()));
+        assert!(FILES.len() >= 7, "{FILES:?}");
+    }
+
+    #[test]
+    fn every_image_is_that_of_an_identifier() {
+        for family in families() {
+            for identifier in family.images.keys() {
+                assert!(family.has(identifier), "{identifier} in {}", family.name);
+            }
+        }
+        let image = |identifier| find(identifier).unwrap().base_image(identifier);
+        assert_eq!(image("java8.al2").unwrap(), "public.ecr.aws/lambda/java:8.al2");
+        assert_eq!(image("nodejs4.3"), None);
+    }
+
+    #[test]
+    fn a_directory_may_bring_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(brought(directory.path(), "cobol85").unwrap().is_none());
+        let write = |text: &str| fs::write(directory.path().join(OWN), text).unwrap();
+        write(
+            "identifiers = [\"cobol85\"]\nbootstrap = \"runtime\"\nexecution_env = true\n[environment]\nA = \"{task}\"\n",
+        );
+        assert!(brought(directory.path(), "cobol85").unwrap().is_some());
+        assert!(brought(directory.path(), "cobol86").unwrap().is_none());
+        write("identifiers = 1");
+        assert!(
+            brought(directory.path(), "cobol85").unwrap_err().to_string().contains("runtime.toml")
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::code::Code;
 use crate::config::ConfigError;
 use crate::destination::ParcelError;
 use crate::fetch::FetchError;
-use crate::function::runtime::UnknownRuntime;
+use crate::function::runtime::{BadFile, UnknownRuntime};
 use crate::image::{Fault, ImageError, ReferenceError};
 use crate::job::EventError;
 use crate::place::PlaceError;
@@ -33,6 +33,9 @@ pub enum RunError {
     /// This machine has no client for its runtime.
     #[error(transparent)]
     NoRuntime(#[from] NoRuntime),
+    /// A runtime's own data file cannot be read.
+    #[error(transparent)]
+    RuntimeFile(#[from] BadFile),
     /// Its code could not be had.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -132,6 +135,7 @@ impl From<&RunError> for Code {
     fn from(error: &RunError) -> Self {
         match error {
             RunError::NoRuntime(_)
+            | RunError::RuntimeFile(_)
             | RunError::NoRole(_)
             | RunError::Reference(_)
             | RunError::Listen { .. } => Self::Usage,

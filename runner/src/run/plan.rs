@@ -126,18 +126,20 @@ fn runtime(
 ) -> io::Result<Result<Program, String>> {
     let function = &prepared.function;
     Ok(match &prepared.boot {
-        Boot::Runtime { family, layout } => match boot::bootstrap(family, layout) {
-            Ok(path) => Ok(Program {
-                path,
-                arguments: Vec::new(),
-                variables: environment::build(function, family, layout, platform),
-                directory: layout.task.clone(),
-                user: prepared.place.user(),
-                // Runtimes of AWS's own know it; others would only inherit it.
-                log: family.execution_env.then_some(LOG),
-            }),
-            Err(places) => Err(missing(&places)),
-        },
+        Boot::Runtime { family, layout } => {
+            match boot::bootstrap(family, layout, &function.handler) {
+                Ok(path) => Ok(Program {
+                    path,
+                    arguments: Vec::new(),
+                    variables: environment::build(function, family, layout, platform),
+                    directory: layout.task.clone(),
+                    user: prepared.place.user(),
+                    // Runtimes of AWS's own know it; others would only inherit it.
+                    log: family.execution_env.then_some(LOG),
+                }),
+                Err(places) => Err(missing(&places)),
+            }
+        }
         Boot::Image(image) => {
             let variables =
                 environment::of_image(function, &image.variables, &image.command, platform);

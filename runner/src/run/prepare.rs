@@ -1,5 +1,6 @@
 //! From settings to a function whose files are in place. How it is run comes later.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub(super) struct Prepared {
 /// What is to be started.
 pub(super) enum Boot {
     /// A language runtime.
-    Runtime { family: &'static Family, layout: Layout },
+    Runtime { family: Cow<'static, Family>, layout: Layout },
     /// A container image's program, in its own root directory.
     Image(Started),
     /// A program that is here already.
@@ -66,9 +67,9 @@ pub(super) async fn prepare(
     } else if let Some(image) = &function.image {
         Boot::Image(pulled(image, &place, &run.code, environment).await?)
     } else {
-        let family = runtime::find(&function.runtime)?;
         let given = run.limits.runtime_dir.as_deref();
-        let runtime = boot::runtime_dir(family, &function.runtime, given)?;
+        let family = family(&function.runtime, given)?;
+        let runtime = boot::runtime_dir(&family, &function.runtime, given)?;
         place.clear()?;
         let task = put(&function, &place, &run.code, origin).await?;
         Boot::Runtime { family, layout: Layout { task, opt: place.opt(), runtime } }
@@ -78,6 +79,15 @@ pub(super) async fn prepare(
         Whose::Function => Some(own(&function, region).await?),
     };
     Ok(Prepared { function, boot, place, strict, credentials })
+}
+
+/// What is known of a runtime: by its directory itself, or by us.
+fn family(identifier: &str, given: Option<&Path>) -> Result<Cow<'static, Family>, RunError> {
+    let brought = runtime::brought(given.unwrap_or(Path::new(boot::RUNTIME)), identifier)?;
+    Ok(match brought {
+        Some(family) => Cow::Owned(family),
+        None => Cow::Borrowed(runtime::find(identifier)?),
+    })
 }
 
 /// Credentials of the function's own role.
