@@ -105,15 +105,11 @@ pub async fn desk(config: Config) -> Result<Desked, Refusal> {
 }
 
 async fn served(config: Config) -> Done {
-    let desk = desk(config).await?;
-    let client = aws_sdk_sqs::Client::new(&desk.sdk);
-    let mut queues = Vec::new();
-    for settings in &desk.config.queue {
-        let queue = Queue::open(client.clone(), &settings.url, desk.config.serve.hidden).await;
-        let queue = queue.map_err(|error| Refusal(causes(&error)))?;
-        info!(queue = queue.arn(), kind = %settings.kind, "reading");
-        queues.push((queue, settings.clone()));
-    }
+    let mut stop = stop()?;
+    let (desk, queues) = tokio::select! {
+        opened = Box::pin(opened(config)) => opened?,
+        _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Well),
+    };
     let listen = desk.config.serve.listen;
     let shared = Rc::new(Shared { desk, metrics: Metrics::default() });
     if let Some(address) = listen {
@@ -123,10 +119,23 @@ async fn served(config: Config) -> Done {
         info!(%address, "/healthz and /metrics");
         tokio::task::spawn_local(http::answer(listener, Rc::clone(&shared)));
     }
-    let stop = stop()?;
     Box::pin(serve(shared, queues, stop)).await;
     info!("stopped");
     Ok(Ended::Well)
+}
+
+/// The desk, and the queues of the configuration, ready to be read.
+async fn opened(config: Config) -> Result<(Desked, Vec<(Queue, QueueSettings)>), Refusal> {
+    let desk = desk(config).await?;
+    let client = aws_sdk_sqs::Client::new(&desk.sdk);
+    let mut queues = Vec::new();
+    for settings in &desk.config.queue {
+        let queue = Queue::open(client.clone(), &settings.url, desk.config.serve.hidden).await;
+        let queue = queue.map_err(|error| Refusal(causes(&error)))?;
+        info!(queue = queue.arn(), kind = %settings.kind, "reading");
+        queues.push((queue, settings.clone()));
+    }
+    Ok((desk, queues))
 }
 
 /// Becomes true at SIGTERM or SIGINT.

@@ -16,6 +16,9 @@ use crate::message::{Attribute, Message};
 
 /// The longest visibility time-out (SQS quotas), seconds.
 const LONGEST: u64 = 43_200;
+/// So long an empty queue is waited at. At a stop the answer that is under way has to be waited for, since the queue
+/// may hide the messages of one that nobody reads: SQS would wait 20 s, and a stop is to be over in half of that.
+pub const WAIT: Duration = Duration::from_secs(5);
 
 /// A queue did not do as it was told.
 #[derive(Debug, Error)]
@@ -68,14 +71,14 @@ impl Queue {
         self.hidden
     }
 
-    /// Waits up to 20 seconds for up to ten messages.
+    /// Waits up to [`WAIT`] for up to ten messages.
     pub async fn receive(&self, most: usize) -> Result<Vec<Delivery>, QueueError> {
         let request = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(most.clamp(1, 10)).unwrap_or(10))
-            .wait_time_seconds(20)
+            .wait_time_seconds(seconds(WAIT))
             .visibility_timeout(seconds(self.hidden))
             .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::All);

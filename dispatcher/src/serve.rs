@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::config::QueueSettings;
 use crate::dispatch::{Desk, Fate, Later};
 use crate::metrics::Metrics;
-use crate::queue::{Delivery, Queue};
+use crate::queue::{Delivery, Queue, WAIT};
 use crate::reconcile;
 use crate::reconcile::states::{self, Told};
 use crate::resolve::directory::Directory;
@@ -24,8 +24,8 @@ use crate::resolve::directory::Directory;
 /// The pause after a queue that does not answer; doubled up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// So long an answer with messages may still come after a stop.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// So long the answer that is under way at a stop is waited for: its messages would stay hidden from others.
+const ON_ITS_WAY: Duration = WAIT.saturating_add(Duration::from_secs(2));
 
 /// What all of it shares.
 #[derive(Debug)]
@@ -95,11 +95,15 @@ impl<D: Directory + 'static> Reader<D> {
         let mut pause = PAUSE;
         loop {
             while working.try_join_next().is_some() {}
-            let mut receiving = pin!(self.receive());
+            let free = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                free = self.free() => free,
+            };
+            let mut receiving = pin!(self.queue.receive(free));
             let received = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => {
-                    // What is on its way would stay hidden from others.
                     if let Ok(Ok(brought)) = timeout(ON_ITS_WAY, receiving.as_mut()).await {
                         self.give_back(&brought).await;
                     }
@@ -114,8 +118,8 @@ impl<D: Directory + 'static> Reader<D> {
                         self.begin(&mut working, delivery).await;
                     }
                 }
-                Err(why) => {
-                    warn!("{why}; again in {} s", pause.as_secs());
+                Err(error) => {
+                    warn!("{}; again in {} s", causes(&error), pause.as_secs());
                     tokio::select! {
                         _ = stop.wait_for(|stop| *stop) => break,
                         () = tokio::time::sleep(pause) => {}
@@ -127,12 +131,10 @@ impl<D: Directory + 'static> Reader<D> {
         while working.join_next().await.is_some() {}
     }
 
-    /// As many messages as there are hands.
-    async fn receive(&self) -> Result<Vec<Delivery>, String> {
-        let slot = self.slots.acquire().await.map_err(|closed| closed.to_string())?;
-        let free = self.slots.available_permits() + 1;
-        drop(slot);
-        self.queue.receive(free).await.map_err(|error| causes(&error))
+    /// How many hands are free: at least one.
+    async fn free(&self) -> usize {
+        let slot = self.slots.acquire().await;
+        self.slots.available_permits() + usize::from(slot.is_ok())
     }
 
     async fn give_back(&self, deliveries: &[Delivery]) {

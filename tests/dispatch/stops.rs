@@ -1,11 +1,13 @@
 //! A dispatcher that is stopped under load again and again, and an ECS that throttles all of it for a while.
 
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use e2e::{Cluster, Deployed, Faults, Package};
 use serde_json::json;
 
-use crate::world::{World, dispatcher};
+use crate::world::{Serving, World, dispatcher};
 
 /// Stops in `make test`; `STOPS=1000` asks for more.
 const IN_SHORT: u64 = 8;
@@ -42,6 +44,20 @@ fn finished(world: &World, jobs: usize) {
     world.until("all jobs have their outcome", || outcomes() == jobs);
 }
 
+/// How many dispatchers have begun to read.
+fn begun(world: &World) -> usize {
+    world.log().matches("reading queue=").count()
+}
+
+/// Told to stop, it ends within ten seconds.
+fn stopped(serving: &mut Serving) -> ExitStatus {
+    serving.terminate();
+    let since = Instant::now();
+    let ended = serving.0.wait().unwrap();
+    assert!(since.elapsed() < Duration::from_secs(10), "it took {:?}", since.elapsed());
+    ended
+}
+
 #[test]
 fn it_stops_at_once_and_gives_back_what_it_holds() {
     let world = world();
@@ -50,18 +66,33 @@ fn it_stops_at_once_and_gives_back_what_it_holds() {
     let stops = std::env::var("STOPS").ok().map_or(IN_SHORT, |text| text.parse().unwrap());
     for stop in 0..stops {
         send(&world, stop);
+        let before = begun(&world);
         let mut serving = world.served_by(&dispatcher(), &variables);
         // From before it is ready to the middle of its work.
         std::thread::sleep(Duration::from_millis(stop * 37 % 400));
-        serving.terminate();
-        let since = Instant::now();
-        let ended = serving.0.wait().unwrap();
-        assert!(ended.success() || stop * 37 % 400 < 100, "{ended}");
-        assert!(since.elapsed() < Duration::from_secs(10), "it took {:?}", since.elapsed());
+        let ended = stopped(&mut serving);
+        // Until it has asked for its signals they end it, as any process.
+        let early = begun(&world) == before && ended.signal() == Some(15);
+        assert!(ended.success() || early, "{ended}\n{}", world.log());
         assert_eq!(world.hidden(), 0, "messages stay hidden\n{}", world.log());
     }
     let _serving = world.served_by(&dispatcher(), &variables);
     finished(&world, MESSAGES * usize::try_from(stops).unwrap());
+}
+
+/// A queue does not know who has gone away: the answer to a question that nobody waits for any more hides messages.
+#[test]
+fn one_that_stops_while_its_queue_is_empty_takes_no_message_with_it() {
+    let world = world();
+    let cluster = Cluster::start(&world.variables(), Faults::default());
+    let variables = [("AWS_ENDPOINT_URL_ECS", cluster.url())];
+    let mut serving = world.served_by(&dispatcher(), &variables);
+    world.until("it reads", || begun(&world) == 1);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(stopped(&mut serving).success());
+    send(&world, 0);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!((world.hidden(), world.left()), (0, MESSAGES as u64), "{}", world.log());
 }
 
 #[test]

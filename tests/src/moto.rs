@@ -1,4 +1,4 @@
-//! AWS on this machine: `moto_server`, which `tests/setup.sh` installs. It stands in for object storage, queues, topics,
+//! AWS on this machine: moto, which `tests/setup.sh` installs. It stands in for object storage, queues, topics,
 //! event buses, workflows and Lambda's control plane, behind one address.
 
 use std::io::{Read as _, Write as _};
@@ -21,9 +21,10 @@ impl Moto {
     pub fn start() -> Self {
         let address = format!("127.0.0.1:{}", crate::free_port());
         let (host, port) = address.split_once(':').unwrap();
-        let mut command = Command::new(crate::root().join(".venv/bin/moto_server"));
-        command.args(["-H", host, "-p", port]).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().expect("moto_server is installed by tests/setup.sh");
+        let mut command = Command::new(crate::root().join(".venv/bin/python"));
+        command.arg(crate::root().join("tests/src/moto_server.py")).args([host, port]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("moto is installed by tests/setup.sh");
         while TcpStream::connect(&address).is_err() {
             std::thread::sleep(Duration::from_millis(20));
         }
