@@ -1,6 +1,6 @@
 //! Rows 21 to 25: exits, time-outs, inits that fail, programs that cannot be started.
 
-use e2e::Package;
+use e2e::{Package, is_running};
 
 use crate::cast::{Runtime, id};
 use crate::check::Source::{Guide, Recorded};
@@ -51,14 +51,16 @@ fn times_out(world: &World) {
     let request = id(&given).to_owned();
     world.call("id", &request);
     runtime.puppet.is_stubborn();
-    let child = runtime.puppet.spawns("60");
+    // No other process sleeps for just so long.
+    let child = format!("60.0{}", std::process::id());
+    runtime.puppet.spawns(&child);
     let answer = waiting.answer();
     world.see("the caller", answer.brief());
     world.see("X-Amz-Function-Error", answer.header("x-amz-function-error"));
     world.see("the runtime is killed", runtime.puppet.is_gone());
     let gone = (0..200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));
-        !std::path::Path::new(&format!("/proc/{child}/root")).exists()
+        !is_running(&child)
     });
     world.see("and what it has started", gone);
     world.see("in the log", status(&served, &request));

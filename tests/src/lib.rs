@@ -28,7 +28,7 @@ use std::process::{Child, Command, Stdio};
 pub use cluster::{Cluster, Faults};
 pub use control_plane::{ControlPlane, Deployed};
 pub use moto::Moto;
-pub use puppet::{Puppet, Stage};
+pub use puppet::{Puppet, Stage, is_running};
 pub use registry::Registry;
 pub use run::Run;
 pub use scripted::{Answer, Scripted};

@@ -150,8 +150,8 @@ impl Puppet {
     }
 
     /// Starts a process of its own that sleeps.
-    pub fn spawns(&mut self, seconds: &str) -> u64 {
-        self.does(&json!({ "spawn": seconds })).as_u64().unwrap_or_default()
+    pub fn spawns(&mut self, seconds: &str) {
+        self.does(&json!({ "spawn": seconds }));
     }
 
     /// Reads a file.
@@ -194,4 +194,13 @@ impl Puppet {
         let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         status.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
     }
+}
+
+/// Does a process with this argument live, in whatever container? Ids are the container's own, arguments are not.
+pub fn is_running(argument: &str) -> bool {
+    let has = |entry: std::fs::DirEntry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|one| one == argument.as_bytes())
+    };
+    std::fs::read_dir("/proc").unwrap().flatten().any(has)
 }

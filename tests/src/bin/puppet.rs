@@ -73,8 +73,7 @@ fn obey(order: &Value, strings: &TcpStream, kept: &mut Vec<Vec<u8>>) -> Value {
         }
         "catch" => catch(strings.try_clone().unwrap()),
         "spawn" => {
-            let child = Command::new("sleep").arg(how.as_str().unwrap()).spawn().unwrap();
-            return child.id().into();
+            Command::new("sleep").arg(how.as_str().unwrap()).spawn().unwrap();
         }
         "read" => {
             return std::fs::read_to_string(how.as_str().unwrap()).ok().into();
