@@ -80,6 +80,9 @@ fn launcher(config: &Config, sdk: &SdkConfig) -> Launcher {
         launch::Kind::Ecs => {
             Launcher::ecs(aws_sdk_ecs::Client::new(sdk), &config.launch, config.ecs.clone())
         }
+        launch::Kind::Batch => {
+            Launcher::batch(aws_sdk_batch::Client::new(sdk), &config.launch, config.batch.clone())
+        }
         launch::Kind::Docker => {
             let directory = match config.root() {
                 Ok(Root::Directory(directory)) => Some(directory),

@@ -235,6 +235,7 @@ impl<D: Directory> Desk<D> {
         let kind = self.launcher.kind().as_str();
         let mut launch = Launch::new(number, kind, placement.clone(), Time::now());
         launch.larger = larger;
+        let writer = launch.writer.clone();
         let mut launch = if mutant("intend-nothing") {
             launch
         } else {
@@ -262,7 +263,8 @@ impl<D: Directory> Desk<D> {
                 launch.series,
             )
         };
-        let answer = self.launcher.launch(&launch.placement, &token).await;
+        let repeated = launch.writer != writer;
+        let answer = self.launcher.launch(&launch.placement, &token, repeated).await;
         failpoint("started");
         match answer {
             Ok(launched) => {

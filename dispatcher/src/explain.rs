@@ -15,7 +15,7 @@ use crate::function::Function;
 use crate::launch::Launcher;
 use crate::message::Message;
 use crate::place::cost::{Cost, cost};
-use crate::place::{self, Placement, Wanted};
+use crate::place::{self, Wanted};
 use crate::policy::{self, Verdict};
 use crate::resolve::directory::Directory;
 use crate::resolve::{self, Unresolved, resolve};
@@ -45,7 +45,7 @@ pub struct Explanation {
     pub found_by: Option<String>,
     /// What the policy says, or why it would not run.
     pub verdict: String,
-    /// Where and how: on ECS, the request (`RunTask`).
+    /// Where and how: the request (`RunTask`, `SubmitJob`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<Value>,
     /// USD an hour.
@@ -188,11 +188,10 @@ fn placed<D>(
             told.verdict = format!("it cannot be placed: {why}");
         }
         Ok(placement) => {
-            let read: Result<Placement, _> = serde_json::from_value(placement.clone());
-            let task: Option<Placement> = read.ok();
-            told.cost = task.as_ref().map(|task| cost(function, task.size));
             let token = place::token(&failed.job, 1, 1);
-            told.placement = Some(task.map_or(placement, |task| task.request(&token)));
+            let (request, size) = asked.launcher.request(placement, &token);
+            told.cost = size.map(|size| cost(function, size));
+            told.placement = Some(request);
         }
     }
 }

@@ -221,9 +221,9 @@ impl<D: Directory> Work<D> {
     async fn state(&self, delivery: &Delivery) -> Result<Fate, Later> {
         let id = match states::read(delivery.message.body.expose()) {
             Told::Stopped(id) => id,
-            Told::Nothing => return Ok(Fate::Ignored("its task has not stopped".to_owned())),
+            Told::Nothing => return Ok(Fate::Ignored("its container has not ended".to_owned())),
             Told::Other => {
-                return Ok(Fate::Ignored("it is no task state change of ECS".to_owned()));
+                return Ok(Fate::Ignored("it is no state change of a task or job".to_owned()));
             }
         };
         Box::pin(reconcile::one(&self.shared.desk, &id)).await?;

@@ -61,6 +61,12 @@ impl Moto {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// Changes how it stands in for services (moto's documentation, "Configuration Options").
+    pub fn configure(&self, settings: &Value) {
+        let (status, _) = self.ask("POST", "moto-api/config", settings.to_string().as_bytes());
+        assert_eq!(status, 201, "{settings}");
+    }
+
     /// Makes a bucket.
     pub fn bucket(&self, name: &str) {
         self.put(name, b"");

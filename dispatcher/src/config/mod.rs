@@ -62,6 +62,9 @@ pub struct Config {
     /// Tasks of ECS.
     #[serde(default)]
     pub ecs: place::Settings,
+    /// Jobs of AWS Batch.
+    #[serde(default)]
+    pub batch: place::batch::Settings,
     /// Containers of this machine.
     #[serde(default)]
     pub docker: docker::Settings,
@@ -91,7 +94,7 @@ pub struct QueueSettings {
     /// Buckets in which Lambda leaves records; none said: any.
     #[serde(default)]
     pub record_buckets: Vec<String>,
-    /// Whether it has ECS task state changes, from an EventBridge rule.
+    /// Whether it has state changes of ECS tasks or Batch jobs, from an EventBridge rule.
     #[serde(default)]
     pub task_states: bool,
 }
@@ -187,8 +190,10 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         self.root().map_err(|error| format!("ledger: {error}"))?;
         self.map.iter().try_for_each(Map::check)?;
-        if self.launch.launcher == launch::Kind::Ecs {
-            self.ecs.check()?;
+        match self.launch.launcher {
+            launch::Kind::Ecs => self.ecs.check()?,
+            launch::Kind::Batch => self.batch.check()?,
+            launch::Kind::Docker | launch::Kind::Process => {}
         }
         if self.serve.in_flight == 0 {
             return Err("expected [serve] in_flight of at least 1, found 0".to_owned());

@@ -63,16 +63,21 @@ pub(super) struct Told<'a> {
 
 /// What that means.
 pub(super) fn seen(told: &Told<'_>) -> Seen {
-    if !matches!(told.last_status, "STOPPED" | "DELETED" | "DEPROVISIONING") {
-        return Seen::Alive { step: told.last_status.to_owned() };
+    if matches!(told.last_status, "STOPPED" | "DELETED" | "DEPROVISIONING") {
+        return over(told);
     }
+    Seen::Alive { step: told.last_status.to_owned() }
+}
+
+/// How something ended.
+pub(super) fn over(told: &Told<'_>) -> Seen {
     let cause = cause(told);
     let texts = [told.stopped_reason, told.container_reason];
     let said: Vec<&str> = texts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
     let exit = told.exit.map(|code| format!("exit code {code}"));
     let mut words: Vec<String> = said.into_iter().map(str::to_owned).collect();
     words.extend(exit);
-    let words = if words.is_empty() { "ECS gives no reason".to_owned() } else { words.join("; ") };
+    let words = if words.is_empty() { "no reason is given".to_owned() } else { words.join("; ") };
     Seen::Over { reason: format!("{cause}: {words}"), exit: told.exit, cause }
 }
 
@@ -100,6 +105,9 @@ fn cause(told: &Told<'_>) -> Cause {
         ("CannotStartContainer", Cause::Start),
         ("ContainerRuntime", Cause::Start),
         ("Capacity is unavailable", Cause::Capacity),
+        // What a queue of AWS Batch ends that waits for too long.
+        ("CAPACITY:", Cause::Capacity),
+        ("MISCONFIGURATION:", Cause::Resources),
     ] {
         if told.exit.is_none() && says(prefix) {
             return cause;

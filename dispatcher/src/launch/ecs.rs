@@ -1,7 +1,6 @@
 //! Tasks of ECS: `RunTask` and `DescribeTasks`. A thin shell; answers are understood by `answer`.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
@@ -12,7 +11,7 @@ use aws_sdk_ecs::types::{
 use runner::causes::causes;
 
 use super::answer::{self, Told};
-use super::{Launched, Refused, Seen};
+use super::{Launched, Refused, Seen, said};
 use crate::place::Placement;
 
 /// The most tasks that are described at once (ECS API reference, `DescribeTasks`).
@@ -136,21 +135,6 @@ fn overrides(placement: &Placement) -> TaskOverride {
         .build()
 }
 
-fn said<E, R>(error: &SdkError<E, R>) -> String
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
-{
-    match error.as_service_error() {
-        Some(said) => format!(
-            "{}: {}",
-            said.code().unwrap_or("unknown"),
-            said.message().unwrap_or("without a message")
-        ),
-        None => causes(error),
-    }
-}
-
 fn refused<E, R>(error: &SdkError<E, R>) -> Refused
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -162,10 +146,6 @@ where
             said.message().unwrap_or("without a message"),
         ),
         // It may have been started: the same token finds it.
-        None => Refused::Later {
-            why: format!("RunTask got no answer: {}", causes(error)),
-            after: Duration::from_secs(5),
-            anew: false,
-        },
+        None => super::unanswered("RunTask", &causes(error)),
     }
 }

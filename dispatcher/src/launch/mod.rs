@@ -1,7 +1,8 @@
-//! Starting what was placed, and looking after it: on ECS, on Docker, as a process. Owns what they have in common: the
+//! Starting what was placed, and looking after it: on ECS, on AWS Batch, on Docker, as a process. Owns what they have in common: the
 //! words, the rate, and that a placement is plain data which can be asked for again.
 
 mod answer;
+pub mod batch;
 pub mod bucket;
 pub mod docker;
 pub mod ecs;
@@ -12,18 +13,22 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bucket::Bucket;
+use runner::causes::causes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use types::{Cause, Launched, Refused, Seen};
 
+use crate::place::size::Size;
 use crate::place::{self, Wanted};
 
 /// `[launch]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// What starts runners: `ecs`, `docker` or `process`.
+    /// What starts runners: `ecs`, `batch`, `docker` or `process`.
     pub launcher: Kind,
     /// Starts a second in the long run.
     pub rate: f64,
@@ -45,6 +50,8 @@ impl Default for Settings {
 pub enum Kind {
     /// Tasks of ECS, on Fargate as a rule.
     Ecs,
+    /// Jobs of AWS Batch.
+    Batch,
     /// Containers of this machine.
     Docker,
     /// Processes of this machine.
@@ -56,11 +63,15 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ecs => "ecs",
+            Self::Batch => "batch",
             Self::Docker => "docker",
             Self::Process => "process",
         }
     }
 }
+
+/// A wait for one's turn after which others may have asked for the same: less than `grace` is by default.
+const LONG: Duration = Duration::from_secs(20);
 
 /// What starts runners.
 #[derive(Debug)]
@@ -72,6 +83,7 @@ pub struct Launcher {
 #[derive(Debug)]
 enum Place {
     Ecs(Box<(ecs::Ecs, place::Settings)>),
+    Batch(Box<(batch::Batch, place::batch::Settings)>),
     Docker(Box<docker::Docker>),
     Process(process::Processes),
 }
@@ -81,6 +93,15 @@ impl Launcher {
     pub fn ecs(client: aws_sdk_ecs::Client, settings: &Settings, ecs: place::Settings) -> Self {
         let cluster = ecs::Ecs::new(client, &ecs.cluster, &ecs.container);
         Self::new(Place::Ecs(Box::new((cluster, ecs))), settings)
+    }
+
+    /// Jobs of AWS Batch.
+    pub fn batch(
+        client: aws_sdk_batch::Client,
+        settings: &Settings,
+        batch: place::batch::Settings,
+    ) -> Self {
+        Self::new(Place::Batch(Box::new((batch::Batch::new(client), batch))), settings)
     }
 
     /// Containers; `ledger` is the directory that they have to see.
@@ -103,6 +124,7 @@ impl Launcher {
     pub fn kind(&self) -> Kind {
         match &self.place {
             Place::Ecs(_) => Kind::Ecs,
+            Place::Batch(_) => Kind::Batch,
             Place::Docker(_) => Kind::Docker,
             Place::Process(_) => Kind::Process,
         }
@@ -112,6 +134,7 @@ impl Launcher {
     pub fn place(&self, wanted: &Wanted<'_>) -> Result<Value, String> {
         let placement = match &self.place {
             Place::Ecs(ecs) => serde_json::to_value(place::place(wanted, &ecs.1)?),
+            Place::Batch(batch) => serde_json::to_value(place::batch::place(wanted, &batch.1)?),
             Place::Docker(docker) => serde_json::to_value(docker.place(wanted)?),
             Place::Process(_) => {
                 place::runnable(wanted.function)?;
@@ -124,12 +147,36 @@ impl Launcher {
         Ok(placement.expect("plain data with string keys"))
     }
 
-    /// Starts it, or finds what this token started before; waits for its turn.
-    pub async fn launch(&self, placement: &Value, token: &str) -> Result<Launched, Refused> {
+    /// The request that a placement becomes, for people, and the size that it asks for; other launchers have none.
+    pub fn request(&self, placement: Value, token: &str) -> (Value, Option<Size>) {
+        match &self.place {
+            Place::Ecs(_) => read::<place::Placement>(&placement)
+                .map(|task| (task.request(token), Some(task.size)))
+                .unwrap_or((placement, None)),
+            Place::Batch(_) => read::<place::batch::Placement>(&placement)
+                .map(|job| (job.request(), Some(job.size)))
+                .unwrap_or((placement, None)),
+            _ => (placement, None),
+        }
+    }
+
+    /// Starts it, or finds what this token started before; waits for its turn. `repeated` says that it may have been
+    /// asked for before, which not every launcher can tell from the token.
+    pub async fn launch(
+        &self,
+        placement: &Value,
+        token: &str,
+        repeated: bool,
+    ) -> Result<Launched, Refused> {
         let turn = self.bucket.borrow_mut().take(Instant::now());
         tokio::time::sleep(turn).await;
         match &self.place {
             Place::Ecs(ecs) => ecs.0.launch(&read(placement)?, token).await,
+            Place::Batch(batch) => {
+                // Whoever waited for long may have been taken for dead, and another asked.
+                let repeated = repeated || turn > LONG;
+                batch.0.launch(&read(placement)?, repeated).await
+            }
             Place::Docker(docker) => docker.launch(&read(placement)?).await,
             Place::Process(processes) => processes.launch(&read(placement)?),
         }
@@ -139,11 +186,35 @@ impl Launcher {
     pub async fn look(&self, ids: &[String]) -> Result<Vec<Seen>, String> {
         match &self.place {
             Place::Ecs(ecs) => ecs.0.look(ids).await,
+            Place::Batch(batch) => batch.0.look(ids).await,
             Place::Docker(docker) => {
                 futures_util::future::try_join_all(ids.iter().map(|id| docker.look(id))).await
             }
             Place::Process(processes) => Ok(ids.iter().map(|id| processes.look(id)).collect()),
         }
+    }
+}
+
+/// What an error of the SDK says.
+fn said<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let answer = error.as_service_error();
+    match answer.and_then(|answer| Some((answer.code()?, answer.message()))) {
+        Some((code, message)) => format!("{code}: {}", message.unwrap_or("without a message")),
+        // No answer, or one that is not understood.
+        None => causes(error),
+    }
+}
+
+/// It may have been started: a repetition finds it.
+fn unanswered(operation: &str, why: &str) -> Refused {
+    Refused::Later {
+        why: format!("{operation} got no answer: {why}"),
+        after: Duration::from_secs(5),
+        anew: false,
     }
 }
 

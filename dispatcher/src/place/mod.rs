@@ -1,6 +1,7 @@
 //! Where and how an attempt will run: function and configuration → task definition, size, role, network, what the
 //! runner is told. Pure; a placement is recorded before it is asked for, so that a repetition asks for the same.
 
+pub mod batch;
 pub mod cost;
 mod settings;
 pub mod size;
@@ -101,7 +102,7 @@ pub fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, Stri
         },
         launch_type: settings.launch_type.clone(),
         environment: environment(wanted),
-        tags: tags(wanted, settings),
+        tags: tags(wanted, &settings.tags),
         started_by: started_by(wanted.job, wanted.attempt),
     };
     let length = placement.overrides().to_string().len();
@@ -125,23 +126,31 @@ pub fn runnable(function: &Function) -> Result<(), String> {
 }
 
 fn fitting(function: &Function, larger: u32, settings: &Settings) -> Result<Size, String> {
-    let cpu = match settings.cpu {
-        Cpu::Units(units) => units,
-        // 10,240 MB are 5.79 vCPU; the next size has 8.
-        Cpu::Rule(Rule::AsLambda) => size::as_lambda(function.memory_mb),
-    };
-    let memory = function.memory_mb + settings.supervisor_mb;
+    let (cpu, memory) = needs(function, settings.cpu, settings.supervisor_mb);
     size::smallest(cpu, memory, larger).ok_or_else(|| {
         format!(
             "expected a function that fits into 32 vCPU and 244 GB, found `{}` with {memory} MiB{}",
             function.name,
-            if larger > 0 {
-                format!(", doubled {larger} times since it ran out of memory")
-            } else {
-                String::new()
-            }
+            doublings(larger)
         )
     })
+}
+
+/// CPU units and MiB that a function needs with its supervisor.
+fn needs(function: &Function, cpu: Cpu, supervisor_mb: u32) -> (u32, u32) {
+    let cpu = match cpu {
+        Cpu::Units(units) => units,
+        // 10,240 MB are 5.79 vCPU; the next size has 8.
+        Cpu::Rule(Rule::AsLambda) => size::as_lambda(function.memory_mb),
+    };
+    (cpu, function.memory_mb + supervisor_mb)
+}
+
+fn doublings(larger: u32) -> String {
+    match larger {
+        0 => String::new(),
+        times => format!(", doubled {times} times since it ran out of memory"),
+    }
 }
 
 /// The name of the task definition.
@@ -150,13 +159,17 @@ fn definition(function: &Function, settings: &Settings) -> Result<String, String
     if let Some((_, definition)) = own {
         return Ok(definition.clone());
     }
-    if let Some(file_system) = &function.file_system {
-        return Err(format!(
-            "expected a task definition that mounts {} at {} for `{}`, found none: make one and name it in [ecs.functions]",
-            file_system.arn, file_system.mount, function.name
-        ));
-    }
+    unmounted(function, "a task definition", "[ecs.functions]")?;
     named(function, &settings.task_definition, &settings.definitions, "[ecs.definitions]")
+}
+
+/// Refuses a function with a file system, which only a definition of its own can mount.
+fn unmounted(function: &Function, what: &str, table: &str) -> Result<(), String> {
+    let Some(file_system) = &function.file_system else { return Ok(()) };
+    Err(format!(
+        "expected {what} that mounts {} at {} for `{}`, found none: make one and name it in {table}",
+        file_system.arn, file_system.mount, function.name
+    ))
 }
 
 /// The name that a rule gives for a function: `{runtime}`, `{family}` and `{arch}` are filled in. `single` has the
@@ -228,8 +241,8 @@ pub fn environment(wanted: &Wanted<'_>) -> BTreeMap<String, String> {
     told
 }
 
-fn tags(wanted: &Wanted<'_>, settings: &Settings) -> BTreeMap<String, String> {
-    let mut tags = settings.tags.clone();
+fn tags(wanted: &Wanted<'_>, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut tags = own.clone();
     tags.insert("immortal:function".to_owned(), wanted.function.name.clone());
     tags.insert("immortal:job".to_owned(), wanted.job.to_string());
     tags

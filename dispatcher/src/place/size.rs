@@ -36,10 +36,15 @@ pub fn all() -> impl Iterator<Item = Size> {
 
 /// The smallest size with so much of both; `larger` sizes of memory above it, each at least twice the one before.
 pub fn smallest(cpu: u32, memory: u32, larger: u32) -> Option<Size> {
-    let memory = memory.checked_shl(larger).filter(|more| more >> larger.min(31) == memory)?;
+    let memory = doubled(memory, larger)?;
     all()
         .filter(|size| size.cpu >= cpu && size.memory >= memory)
         .min_by_key(|size| (size.cpu, size.memory))
+}
+
+/// So much memory, doubled so often.
+pub fn doubled(memory: u32, larger: u32) -> Option<u32> {
+    memory.checked_shl(larger).filter(|more| more >> larger.min(31) == memory)
 }
 
 /// The CPU units that Lambda gives a function of this memory: 1,769 MB are one vCPU (Lambda developer guide,

@@ -1,5 +1,5 @@
-//! Task state changes of ECS as EventBridge tells them (ECS developer guide, "Amazon ECS task state change events"):
-//! at least once, in any order. They only say which job to look at; what is true is asked. Pure.
+//! State changes of ECS tasks and Batch jobs as EventBridge tells them (ECS developer guide, "Amazon ECS task state
+//! change events"; Batch user guide, "Batch EventBridge events"): at least once, in any order. They only say which job to look at; what is true is asked. Pure.
 
 use ledger::JobId;
 use serde::Deserialize;
@@ -19,6 +19,10 @@ struct Detail {
     last_status: String,
     #[serde(default)]
     overrides: Overrides,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    container: Option<Container>,
 }
 
 #[derive(Default, Deserialize)]
@@ -43,9 +47,9 @@ struct Variable {
 /// What a body means.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Told {
-    /// A task of this job has stopped.
+    /// The container of this job has ended.
     Stopped(JobId),
-    /// A task state change that nobody has to look at.
+    /// A state change that nobody has to look at.
     Nothing,
     /// Something else.
     Other,
@@ -54,13 +58,21 @@ pub enum Told {
 /// Reads the body of a message, or the event of a function.
 pub fn read(body: &[u8]) -> Told {
     let Ok(event) = serde_json::from_slice::<Event>(body) else { return Told::Other };
-    if event.source != "aws.ecs" || event.kind != "ECS Task State Change" {
-        return Told::Other;
-    }
-    if event.detail.last_status != "STOPPED" {
+    let detail = event.detail;
+    let (ended, containers) = match (event.source.as_str(), event.kind.as_str()) {
+        ("aws.ecs", "ECS Task State Change") => {
+            (detail.last_status == "STOPPED", detail.overrides.container_overrides)
+        }
+        ("aws.batch", "Batch Job State Change") => {
+            let ended = matches!(detail.status.as_str(), "SUCCEEDED" | "FAILED");
+            (ended, detail.container.into_iter().collect())
+        }
+        _ => return Told::Other,
+    };
+    if !ended {
         return Told::Nothing;
     }
-    let containers = event.detail.overrides.container_overrides.iter();
+    let containers = containers.iter();
     let mut variables = containers.flat_map(|container| &container.environment);
     let address = variables.find(|variable| variable.name == "IMMORTAL_JOB");
     let address = address.and_then(|found| found.value.parse::<ledger::Address>().ok());
@@ -92,5 +104,22 @@ mod tests {
         assert_eq!(read(&event("RUNNING", address)), Told::Nothing);
         assert_eq!(read(&event("STOPPED", "somewhere")), Told::Nothing);
         assert_eq!(read(b"{\"source\":\"aws.s3\"}"), Told::Other);
+    }
+
+    #[test]
+    fn a_job_of_batch_that_has_ended_names_its_own() {
+        let event = |status: &str| {
+            json!({
+                "version": "0", "source": "aws.batch", "detail-type": "Batch Job State Change",
+                "detail": { "jobName": "immortal-8f0d0d9a-1-0a1b2c3d", "jobId": "4c7599ae", "status": status, "attempts": [],
+                    "container": { "environment": [{ "name": "IMMORTAL_JOB", "value": "s3://jobs/x/jobs/8f0d0d9a" }] } },
+            })
+            .to_string()
+        };
+        for status in ["SUCCEEDED", "FAILED"] {
+            let told = read(event(status).as_bytes());
+            assert_eq!(told, Told::Stopped("8f0d0d9a".parse().unwrap()), "{status}");
+        }
+        assert_eq!(read(event("RUNNABLE").as_bytes()), Told::Nothing);
     }
 }
