@@ -6,7 +6,8 @@
 #   images/build.sh RUNNER debian [FAMILY...]   on Debian roots made here (images/debian.sh); needs no registry
 #   images/build.sh RUNNER on BASE TAG          on an image of your own
 #
-# Makes immortal/FAMILY:VERSION, and immortal/FAMILY, which is the last of the family that was named. PLATFORM=linux/arm64 builds
+# Makes immortal/FAMILY:VERSION, and immortal/FAMILY, which is the last of the family that was named. NAME takes the place of
+# `immortal`; BASES that of AWS's registry, `public.ecr.aws/lambda`, where that is mirrored. PLATFORM=linux/arm64 builds
 # for that architecture: RUNNER is then its binary, and LIST one that runs here and lists the runtimes. The runner is one layer,
 # whose digest depends on the binary alone (and on the bill of materials beside it, RUNNER.cdx.json, where there is one).
 set -eu
@@ -17,6 +18,8 @@ base=${2:-aws}
 [ $# -lt 2 ] || shift
 shift
 list=${LIST:-$runner}
+name=${NAME:-immortal}
+bases=${BASES:-public.ecr.aws/lambda}
 
 fail() {
     printf 'images/build.sh: %s\n' "$*" >&2
@@ -52,8 +55,8 @@ on_aws() {
     family=$(printf '%s' "$line" | cut -f2)
     from=$(printf '%s' "$line" | cut -f3)
     [ "$from" != - ] || fail "AWS has no base image for $1: images/build.sh RUNNER on BASE TAG builds on one of yours"
-    image "immortal/$family:${from##*:}" "$from"
-    docker tag "immortal/$family:${from##*:}" "immortal/$family"
+    image "$name/$family:${from##*:}" "$bases/${from##*/}"
+    docker tag "$name/$family:${from##*:}" "$name/$family"
 }
 
 # shellcheck disable=SC2046 # identifiers are words
@@ -69,10 +72,10 @@ aws)
     for identifier; do on_aws "$identifier"; done
     ;;
 debian)
-    [ $# -gt 0 ] || set -- python nodejs provided
+    [ $# -gt 0 ] || set -- python nodejs java provided
     for family; do
         "$here/debian.sh" "$family"
-        image "immortal/$family" "immortal-base/$family:debian"
+        image "$name/$family" "immortal-base/$family:debian"
     done
     ;;
 on)

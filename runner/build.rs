@@ -1,28 +1,35 @@
-//! Compiles the families' data files in: whatever folder of `runtimes` has a `runtime.toml`.
+//! Compiles the families' data files in: whatever folder of `runtimes` has a `runtime.toml`. Nothing here depends on where the
+//! repository lies, so that the program does not either.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+/// Relative to this package, where Cargo runs this.
+const FOLDER: &str = "../runtimes";
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the ban is the runner's: Cargo talks to build scripts so"
 )]
 fn main() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtimes");
-    let entries = fs::read_dir(&folder).expect("runtimes/ is part of the repository");
+    let entries = fs::read_dir(FOLDER).expect("runtimes/ is part of the repository");
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| folder.join(name).join("runtime.toml").is_file())
+        .filter(|name| file(name).is_file())
         .collect();
     names.sort();
     let mut list = String::from("[");
     for name in names {
-        let file = folder.join(&name).join("runtime.toml").display().to_string();
-        let _ = write!(list, "({name:?}, include_str!({file:?})), ");
+        let text = fs::read_to_string(file(&name)).expect("a file that is there");
+        let _ = write!(list, "({name:?}, {text:?}), ");
     }
     list.push(']');
     let out = env::var("OUT_DIR").expect("set by Cargo");
     fs::write(Path::new(&out).join("families.rs"), list).expect("OUT_DIR can be written");
-    println!("cargo::rerun-if-changed={}", folder.display());
+    println!("cargo::rerun-if-changed={FOLDER}");
+}
+
+fn file(family: &str) -> PathBuf {
+    Path::new(FOLDER).join(family).join("runtime.toml")
 }

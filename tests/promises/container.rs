@@ -27,6 +27,41 @@ fn each_language_runs_in_its_image() {
     assert_eq!(answer["event"], json!([4]));
 }
 
+/// Compiled with AWS's interfaces, as they lie in the image.
+fn java() -> (Package, Package) {
+    let work = tempfile::tempdir().unwrap();
+    let script = r#"cd "$WORK"
+        id=$(docker create immortal/java) && docker cp --quiet "$id:/var/runtime/lib" . && docker rm "$id" >/dev/null
+        javac --release 8 -Xlint:-options -cp 'lib/*' -d . "$SOURCES"/*.java
+        jar --create --file layered.jar Layered.class && jar --create --file helper.jar Helper.class"#;
+    let sources = e2e::root().join("tests/fixtures/java");
+    let mut command = Command::new("sh");
+    command.args(["-e", "-c", script]).env("WORK", work.path()).env("SOURCES", sources);
+    assert!(command.status().unwrap().success());
+    let read = |name: &str| std::fs::read(work.path().join(name)).unwrap();
+    let package = Package::default().file("App.class", read("App.class"));
+    let package = package.file("lib/helper.jar", read("helper.jar"));
+    (package, Package::default().file("java/lib/layered.jar", read("layered.jar")))
+}
+
+#[test]
+fn java_runs_in_its_image() {
+    let (package, layer) = java();
+    let deployed = || Deployed::new(&package, "java17", "App::handleRequest").layer(&layer);
+    let run_java = |event: &str| run("immortal/java", deployed(), event);
+    let answered = run_java(r#"{"a":[1]}"#);
+    let expected = json!({
+        "event": { "a": [1] }, "arn": "arn:aws:lambda:eu-west-1:123456789012:function:resize",
+        "patient": true, "layered": "Layered", "helper": "Helper",
+    });
+    assert_eq!(answered.json(), expected);
+    answered.ends_with(0).says("asked for [a]\n");
+    let failed = run_java(r#"{"fail":true}"#);
+    let (kind, message) = failed.error();
+    assert_eq!((&*kind, &*message), ("java.lang.IllegalStateException", "asked to fail"));
+    assert!(failed.json()["stackTrace"][0].as_str().unwrap().starts_with("App.handleRequest"));
+}
+
 #[test]
 fn layers_lie_in_opt() {
     let layer = Package::default().file("python/layered.py", "VALUE = __file__");

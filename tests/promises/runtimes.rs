@@ -1,15 +1,18 @@
 //! Runtimes are data: what the table says is what a function finds, on any base image that has Lambda's layout.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, container, fixture};
+use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, container, fixture, nodejs, python};
 
-/// A base image with the layout of AWS's, whose runtime answers with its variables.
-const DOCKERFILE: &str = "FROM immortal-base/provided:debian\n\
-     COPY bootstrap /var/runtime/bootstrap\n\
-     COPY bootstrap /lambda-entrypoint.sh\n\
+/// A base image with the layout of AWS's: their entry point, their emulator.
+const LAYOUT: &str = "COPY lambda-entrypoint.sh /lambda-entrypoint.sh\n\
+     COPY aws-lambda-rie /usr/local/bin/aws-lambda-rie\n\
      ENTRYPOINT [\"/lambda-entrypoint.sh\"]\n";
+
+/// A runtime of no language, which answers with its variables.
+const RUNTIME: &str = "COPY environment.sh /var/runtime/bootstrap\n";
 
 fn succeeds(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -18,19 +21,27 @@ fn succeeds(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
-/// An image of the runner on the stand-in base.
-fn image(tag: &str, runner: &Path) {
+/// A stand-in for a base image.
+fn base(tag: &str, debian: &str, more: &str) {
     let context = tempfile::tempdir().unwrap();
-    std::fs::write(context.path().join("Dockerfile"), DOCKERFILE).unwrap();
-    let bootstrap = context.path().join("bootstrap");
-    std::fs::copy(e2e::root().join("tests/fixtures/provided/environment.sh"), &bootstrap).unwrap();
-    succeeds(Command::new("chmod").arg("755").arg(&bootstrap));
-    let base = format!("{tag}-base");
-    let build = ["build", "--quiet", "--tag", &base, "."];
+    let dockerfile = format!("FROM immortal-base/{debian}:debian\n{more}{LAYOUT}");
+    std::fs::write(context.path().join("Dockerfile"), dockerfile).unwrap();
+    let fixtures = e2e::root().join("tests/fixtures/provided");
+    for file in ["lambda-entrypoint.sh", "environment.sh"] {
+        std::fs::copy(fixtures.join(file), context.path().join(file)).unwrap();
+    }
+    std::fs::copy(e2e::cache().join("aws-lambda-rie"), context.path().join("aws-lambda-rie"))
+        .expect("`make setup` brings AWS's emulator");
+    succeeds(Command::new("chmod").args(["-R", "a+rx"]).arg(context.path()));
+    let build = ["build", "--quiet", "--tag", tag, "."];
     succeeds(Command::new("docker").args(build).env("DOCKER_BUILDKIT", "0").current_dir(&context));
-    let build = e2e::root().join("images/build.sh");
-    let list = e2e::runner();
-    succeeds(Command::new(build).arg(runner).args(["on", &base, tag]).env("LIST", list));
+}
+
+/// `images/build.sh`, with the runtimes' table of the runner that is tested.
+fn build(runner: &Path, arguments: &[&str], variables: &[(&str, &str)]) {
+    let mut command = Command::new(e2e::root().join("images/build.sh"));
+    command.arg(runner).args(arguments).env("LIST", e2e::runner());
+    succeeds(command.envs(variables.iter().copied()));
 }
 
 fn layers(tag: &str) -> Vec<String> {
@@ -39,38 +50,164 @@ fn layers(tag: &str) -> Vec<String> {
     serde_json::from_str(&text).unwrap()
 }
 
-fn run(tag: &str, runtime: &str) -> Run {
-    let plane = ControlPlane::with(Deployed::new(&Package::default(), runtime, "app.handler"));
+fn run(tag: &str, runtime: &str, package: &Package) -> Run {
+    let plane = ControlPlane::with(Deployed::new(package, runtime, "app.handler"));
     container(tag, &[&plane.variables()[..], &[("IMMORTAL_FUNCTION", "resize")]].concat())
 }
 
-#[test]
-fn each_family_has_its_variables_on_a_base_with_lambdas_layout() {
-    let tag = "immortal-test/stand-in";
-    image(tag, &e2e::runner());
-    let expected = [
-        ("java21", vec!["AWS_EXECUTION_ENV=AWS_Lambda_java21"]),
-        ("java8.al2", vec!["AWS_EXECUTION_ENV=AWS_Lambda_java8.al2"]),
-        ("dotnet8", vec!["DOTNET_ROOT=/var/lang/bin", "LAMBDA_RUNTIME_NAME=dotnet8"]),
+/// What every runtime finds, but what its shell adds (recorded on Lambda; developer guide, "Using Lambda environment variables").
+fn expected(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let common = [
+        ("AWS_ACCESS_KEY_ID", "…"),
+        ("AWS_DEFAULT_REGION", "eu-west-1"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "resize"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/resize"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "…"),
+        ("AWS_LAMBDA_METADATA_API", "…"),
+        ("AWS_LAMBDA_METADATA_TOKEN", "…"),
+        ("AWS_LAMBDA_RUNTIME_API", "…"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_SECRET_ACCESS_KEY", "…"),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+        ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000"),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+        ("LAMBDA_TASK_ROOT", "/var/task"),
+        ("LANG", "en_US.UTF-8"),
         (
-            "ruby3.4",
-            vec![
-                "GEM_HOME=/var/runtime",
-                "GEM_PATH=/var/task/vendor/bundle/ruby/3.4.0:/opt/ruby/gems/3.4.0:/var/runtime:/var/runtime/ruby/3.4.0",
-                "RUBYLIB=/var/task:/var/runtime/lib:/opt/ruby/lib",
-                "PATH=/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
-            ],
+            "LD_LIBRARY_PATH",
+            "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+        ),
+        ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+        ("TZ", ":UTC"),
+        ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1"),
+        ("_AWS_XRAY_DAEMON_PORT", "2000"),
+        ("_HANDLER", "app.handler"),
+    ];
+    let all = common.iter().chain(more);
+    all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// What a runtime has found; what is never the same is masked, what its shell adds is left out.
+fn found(run: &Run) -> BTreeMap<String, String> {
+    let changing = ["_ID", "_KEY", "_STREAM_NAME", "_API", "_TOKEN", "_LOG_FD"];
+    let pairs = run.stdout.lines().filter_map(|line| line.split_once('='));
+    let own = pairs.filter(|(name, _)| !["PWD", "SHLVL", "OLDPWD", "_"].contains(name));
+    own.map(|(name, value)| {
+        let masked = changing.iter().any(|end| name.ends_with(end));
+        (name.to_owned(), if masked { "…" } else { value }.to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn each_family_finds_its_variables_on_a_base_with_lambdas_layout() {
+    let bases = "immortal-test/lambda";
+    base(&format!("{bases}/java:21"), "provided", RUNTIME);
+    for other in ["java:8.al2", "dotnet:8", "ruby:3.4", "provided:al2023", "provided:al2", "go:1"] {
+        let other = format!("{bases}/{other}");
+        succeeds(Command::new("docker").args(["tag", &format!("{bases}/java:21"), &other]));
+    }
+    let named = |identifier: &'static str| ("AWS_EXECUTION_ENV", identifier);
+    let log = ("_LAMBDA_TELEMETRY_LOG_FD", "…");
+    let own = Package::default().executable("bootstrap", fixture("provided/environment.sh"));
+    let program = Package::default().executable("app.handler", fixture("provided/environment.sh"));
+    let without_lang = [
+        ("PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+        (
+            "LD_LIBRARY_PATH",
+            "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
         ),
     ];
-    for (runtime, lines) in expected {
-        let run = run(tag, runtime);
+    let gems = "/var/task/vendor/bundle/ruby/3.4.0:/opt/ruby/gems/3.4.0:/var/runtime:/var/runtime/ruby/3.4.0";
+    let none = Package::default();
+    let families = [
+        ("java21", "java:21", &none, vec![named("AWS_Lambda_java21"), log]),
+        ("java8.al2", "java:8.al2", &none, vec![named("AWS_Lambda_java8.al2"), log]),
+        (
+            "dotnet8",
+            "dotnet:8",
+            &none,
+            vec![
+                named("AWS_Lambda_dotnet8"),
+                log,
+                ("DOTNET_ROOT", "/var/lang/bin"),
+                ("LAMBDA_RUNTIME_NAME", "dotnet8"),
+            ],
+        ),
+        (
+            "ruby3.4",
+            "ruby:3.4",
+            &none,
+            vec![
+                named("AWS_Lambda_ruby3.4"),
+                log,
+                ("GEM_HOME", "/var/runtime"),
+                ("GEM_PATH", gems),
+                ("RUBYLIB", "/var/task:/var/runtime/lib:/opt/ruby/lib"),
+            ],
+        ),
+        ("provided.al2023", "provided:al2023", &own, vec![]),
+        ("provided.al2", "provided:al2", &own, without_lang.to_vec()),
+        (
+            "go1.x",
+            "go:1",
+            &program,
+            [&[named("AWS_Lambda_go1.x"), log], &without_lang[..]].concat(),
+        ),
+    ];
+    let name = "immortal-test/on";
+    let identifiers = families.each_ref().map(|family| family.0);
+    build(
+        &e2e::runner(),
+        &[&["aws"], &identifiers[..]].concat(),
+        &[("BASES", bases), ("NAME", name)],
+    );
+    for (identifier, tag, package, more) in families {
+        let run = run(&format!("{name}/{tag}"), identifier, package);
         run.ends_with(0);
-        for line in lines {
-            assert!(run.stdout.lines().any(|found| found == line), "{runtime}: {line}: {run:#?}");
-        }
+        assert_eq!(found(&run), expected(&more), "{identifier}");
     }
     // The client of another family would speak another language.
-    run(tag, "python3.13").ends_with(64).says("no client for runtime `python3.13`");
+    run(&format!("{name}/java:21"), "python3.13", &none)
+        .ends_with(64)
+        .says("no client for runtime `python3.13`");
+}
+
+#[test]
+fn real_runtimes_run_on_a_base_with_lambdas_layout() {
+    let bases = "immortal-test/real";
+    base(&format!("{bases}/python:3.11"), "python", "");
+    base(&format!("{bases}/nodejs:22"), "nodejs", "");
+    let name = "immortal-test/on-real";
+    let variables = [("BASES", bases), ("NAME", name)];
+    build(&e2e::runner(), &["aws", "python3.11", "nodejs22.x"], &variables);
+    let python = Deployed::new(&python(), "python3.11", "app.echo");
+    let nodejs = Deployed::new(&nodejs(), "nodejs22.x", "index.echo");
+    for (image, function) in [("python:3.11", python), ("nodejs:22", nodejs)] {
+        let plane = ControlPlane::with(function);
+        let variables = [("IMMORTAL_FUNCTION", "resize"), ("IMMORTAL_EVENT", "[7]")];
+        let variables = [&plane.variables()[..], &variables].concat();
+        container(&format!("{name}/{image}"), &variables).answers("[7]");
+        // Not by the entry point of the base, which would want the handler and start the emulator.
+        let base = container(&format!("{bases}/{image}"), &variables);
+        base.ends_with(142);
+    }
+}
+
+#[test]
+fn every_runtime_that_awss_sdk_names_is_known() {
+    let script = "import botocore.session as s\n\
+         model = s.get_session().get_service_model('lambda')\n\
+         print(*model.shape_for('Runtime').enum, sep='\\n')";
+    let python = e2e::root().join(".venv/bin/python");
+    let named = succeeds(Command::new(python).args(["-c", script]));
+    let table = succeeds(Command::new(e2e::runner()).arg("runtimes"));
+    let known: BTreeSet<&str> = table.lines().filter_map(|line| line.split('\t').next()).collect();
+    let unknown: Vec<&str> = named.lines().filter(|name| !known.contains(name)).collect();
+    assert!(named.lines().count() > 40 && unknown.is_empty(), "{unknown:?} of {named}");
 }
 
 #[test]
@@ -79,6 +216,9 @@ fn the_runners_layer_is_the_same_wherever_and_whenever_it_is_built() {
     let copy = elsewhere.path().join("another-name");
     std::fs::copy(e2e::runner(), &copy).unwrap();
     let tags = ["immortal-test/first", "immortal-test/second"];
+    let image = |tag: &str, runner: &Path| {
+        build(runner, &["on", "immortal-base/provided:debian", tag], &[]);
+    };
     image(tags[0], &e2e::runner());
     image(tags[1], &copy);
     let last = tags.map(|tag| layers(tag).pop().unwrap());

@@ -114,8 +114,7 @@ pub fn find(identifier: &str) -> Result<&'static Family, UnknownRuntime> {
     known.ok_or_else(|| {
         let all: Vec<&str> =
             FAMILIES.iter().flat_map(|family| &family.identifiers).map(String::as_str).collect();
-        let nearest =
-            all.iter().min_by_key(|known| distance(known, identifier)).copied().unwrap_or_default();
+        let nearest = nearest(&all, identifier).unwrap_or_default();
         UnknownRuntime {
             found: identifier.to_owned(),
             nearest: nearest.to_owned(),
@@ -124,25 +123,17 @@ pub fn find(identifier: &str) -> Result<&'static Family, UnknownRuntime> {
     })
 }
 
+/// Of those that are equally near, the newest.
+fn nearest<'a>(all: &[&'a str], identifier: &str) -> Option<&'a str> {
+    let distance = |known: &&str| strsim::damerau_levenshtein(known, identifier);
+    all.iter().rev().copied().min_by_key(distance)
+}
+
 fn family(name: &str, text: &str) -> Family {
     let mut family: Family =
         toml::from_str(text).expect("the files are part of the program, and a test reads them all");
     name.clone_into(&mut family.name);
     family
-}
-
-/// Levenshtein distance in bytes; the inputs are a few letters long.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in right.bytes().enumerate() {
-            let substituted = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]
@@ -198,5 +189,7 @@ mod tests {
     fn an_unknown_one_is_told_its_nearest() {
         let error = find("node22.x").unwrap_err();
         assert_eq!((error.found.as_str(), error.nearest.as_str()), ("node22.x", "nodejs22.x"));
+        assert_eq!(find("python3.19").unwrap_err().nearest, "python3.15");
+        assert_eq!(find("Provided.al2").unwrap_err().nearest, "provided.al2");
     }
 }
