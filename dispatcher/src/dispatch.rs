@@ -23,7 +23,7 @@ use crate::message::Message;
 use crate::place::{self, Wanted};
 use crate::policy::{self, Verdict};
 use crate::resolve::directory::{Directory, LookupError};
-use crate::resolve::{self, Resolved, Unresolved, resolve};
+use crate::resolve::{Resolved, Unresolved, resolve};
 use crate::{aws, jobs, quarantine};
 
 /// What dispatching needs.
@@ -126,8 +126,7 @@ impl<D: Directory> Desk<D> {
                 return self.keep(message, "it points on and on".to_owned()).await;
             }
         };
-        let settings =
-            resolve::Settings { allow: self.config.allow.clone(), map: self.config.map.clone() };
+        let settings = self.config.resolving(queue);
         let resolved = match resolve(&failed, &message.queue_arn, &self.directory, &settings).await
         {
             Ok(resolved) => resolved,

@@ -79,7 +79,7 @@ pub async fn explain<D: Directory>(
         default_function: queue.function.clone(),
     };
     match envelope::understand(message, queue.kind, &known) {
-        Understood::Failed(failed) => run(&failed, message, asked).await,
+        Understood::Failed(failed) => run(&failed, message, queue, asked).await,
         Understood::Ignore(why) => Explanation {
             envelope: "nothing to do".to_owned(),
             verdict: why,
@@ -105,6 +105,7 @@ fn refused(envelope: &str, verdict: String) -> Explanation {
 async fn run<D: Directory>(
     failed: &Failed,
     message: &Message,
+    queue: &QueueSettings,
     asked: &Asked<'_, D>,
 ) -> Explanation {
     let mut told = Explanation {
@@ -119,7 +120,10 @@ async fn run<D: Directory>(
             told.unknown.push("the function, its memory and network: AWS was not asked".to_owned());
             None
         }
-        Some(directory) => found(failed, message, directory, asked.config, &mut told).await,
+        Some(directory) => {
+            let settings = asked.config.resolving(queue);
+            found(failed, message, directory, &settings, &mut told).await
+        }
     };
     if !told.verdict.is_empty() {
         return told;
@@ -148,11 +152,10 @@ async fn found<D: Directory>(
     failed: &Failed,
     message: &Message,
     directory: &D,
-    config: &Config,
+    settings: &resolve::Settings,
     told: &mut Explanation,
 ) -> Option<Function> {
-    let settings = resolve::Settings { allow: config.allow.clone(), map: config.map.clone() };
-    match resolve(failed, &message.queue_arn, directory, &settings).await {
+    match resolve(failed, &message.queue_arn, directory, settings).await {
         Ok(resolved) => {
             if crate::jobs::changed(failed, &resolved) {
                 told.unknown

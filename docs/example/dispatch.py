@@ -26,10 +26,6 @@ url = "{failed}"
 kind = "dead-letter"
 function = "{name}"
 
-[[map]]
-queue = "failed"
-function = "{name}"
-
 [launch]
 launcher = "process"
 

@@ -17,7 +17,7 @@ use crate::policy::Rerun;
 use crate::reconcile::next::Rules;
 use crate::resolve::allow::{Allow, matches};
 use crate::resolve::maps::Map;
-use crate::{place, policy};
+use crate::{place, policy, resolve};
 
 /// A tag by which a function says itself which failures are run again.
 const TAG: &str = "immortal:rerun";
@@ -85,7 +85,7 @@ pub struct QueueSettings {
     /// What is in it; `auto` looks at each message.
     #[serde(default)]
     pub kind: Kind,
-    /// The function of plain events in it.
+    /// The function of messages in it that name none: dead letters, plain events.
     #[serde(default)]
     pub function: Option<String>,
     /// Queues that redrive into it and have no event source mapping.
@@ -217,6 +217,12 @@ impl Config {
     /// Where the ledger is.
     pub fn root(&self) -> Result<Root, AddressError> {
         self.ledger.parse()
+    }
+
+    /// How functions are found of what this queue delivers.
+    pub fn resolving(&self, queue: &QueueSettings) -> resolve::Settings {
+        let (allow, map) = (self.allow.clone(), self.map.clone());
+        resolve::Settings { allow, map, function: queue.function.clone() }
     }
 
     /// What counts for one function.

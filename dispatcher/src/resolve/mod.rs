@@ -27,6 +27,9 @@ pub struct Settings {
     /// Which function belongs to which queue, topic, bucket or event source, where AWS does not say so.
     #[serde(default)]
     pub map: Vec<Map>,
+    /// The function of the queue's messages that name none.
+    #[serde(default)]
+    pub function: Option<String>,
 }
 
 /// A function that was found.
@@ -110,6 +113,11 @@ async fn name(
         maps::find(&settings.map, &failed.function, failed.source.as_deref(), queue_arn)
     {
         return Ok((function, by));
+    }
+    if let (Some(function), false) =
+        (&settings.function, matches!(failed.function, Hint::Rule { .. }))
+    {
+        return Ok((function.clone(), "the queue's `function`".to_owned()));
     }
     let (candidates, by) = match &failed.function {
         Hint::DeadLetter { target, .. } => (

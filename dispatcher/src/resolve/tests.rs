@@ -92,6 +92,17 @@ async fn a_configured_function_is_not_asked_for() {
 }
 
 #[tokio::test]
+async fn a_queues_function_counts_where_neither_message_nor_map_names_one() {
+    let settings = Settings { function: Some("resize:7".into()), ..Settings::default() };
+    let by = async |failed: Failed| {
+        resolve(&failed, QUEUE, &account(&[ARN]), &settings).await.unwrap().by
+    };
+    assert_eq!(by(dead_letter()).await, "the queue's `function`");
+    let named = failed(Kind::Direct, Hint::Function("resize".into()));
+    assert_eq!(by(named).await, "the message names it");
+}
+
+#[tokio::test]
 async fn a_record_must_come_from_its_own_functions_destination() {
     let record = failed(Kind::Destination, Hint::Function(format!("{ARN}:$LATEST")));
     let Err(Unresolved::Never(why)) = of(&record, &account(&[])).await else { panic!() };
