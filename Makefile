@@ -10,7 +10,7 @@ FAILING := $(OUT)/debug/immortal-dispatcher-failing
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run dispatch test failing unit lint fmt images bench chaos soak conformance fuzz clean
+.PHONY: help setup build run dispatch test failing unit lint fmt images bench chaos soak docs fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -85,8 +85,10 @@ soak: setup build ## the same at length, and all property tests with many more c
 	$(MAKE) chaos JOBS=$(or $(JOBS),20000)
 	$(MAKE) chaos MUTANTS=1
 
-conformance: setup build ## write docs/conformance.md: each probe of ours, of AWS's emulator, and what Lambda answers
-	IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test conformance report -- --ignored --nocapture
+PAGES ?= reference conformance
+docs: $(if $(filter conformance,$(PAGES)),setup build) ## write the pages of docs/ that are made of the code (PAGES="reference conformance": only these)
+	$(if $(filter reference,$(PAGES)),UPDATE_REFERENCE=1 cargo test --locked -p dispatcher --test reference)
+	$(if $(filter conformance,$(PAGES)),IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test conformance report -- --ignored --nocapture)
 
 fuzz: ## fuzz what is read from strangers (TARGET=zip, SECONDS=900; without TARGET, all one after the other)
 	@for target in $(or $(filter-out %-musl,$(TARGET)),$(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))); do \

@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ledger::JobId;
 
+use crate::variable::Variable;
+
 /// Takes failed Lambda invocations from queues and runs them to their end in containers.
 #[derive(Debug, Parser)]
-#[command(name = "immortal-dispatcher", version, about, max_term_width = 100)]
+#[command(name = "immortal-dispatcher", version, max_term_width = 100)]
 pub struct Cli {
     /// The configuration file.
     #[arg(
         long,
         short,
         global = true,
-        env = "IMMORTAL_CONFIG",
+        env = Variable::Config.name(),
         default_value = "immortal.toml",
         value_name = "FILE"
     )]
@@ -23,7 +25,7 @@ pub struct Cli {
     #[arg(
         long,
         global = true,
-        env = "IMMORTAL_LOG_FORMAT",
+        env = Variable::LogFormat.name(),
         default_value = "text",
         value_name = "FORMAT"
     )]

@@ -9,6 +9,7 @@
 
 pub mod aws;
 pub mod cli;
+pub mod code;
 pub mod commands;
 pub mod config;
 pub mod deliver;
@@ -34,3 +35,4 @@ pub mod reconcile;
 pub mod resolve;
 mod seconds;
 pub mod serve;
+pub mod variable;

@@ -5,42 +5,41 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use dispatcher::cli::{Cli, Command, LogFormat};
+use dispatcher::code::Code;
 use dispatcher::commands::{self, Ended};
 use dispatcher::config::Config;
 use dispatcher::lambda;
+use dispatcher::variable::Variable;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
-/// Wrong usage or configuration (sysexits.h, `EX_USAGE`).
-const USAGE: u8 = 64;
-/// It could not be done.
-const FAILED: u8 = 69;
-
 fn main() -> ExitCode {
-    if variable("AWS_LAMBDA_RUNTIME_API").is_some() {
+    if variable(Variable::RuntimeApi).is_some() {
         return as_function();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            return (if error.use_stderr() { Code::Usage } else { Code::Success }).into();
         }
     };
     if let Some(printed) = printed(&cli.command) {
         return printed;
     }
-    logs(cli.log_format);
+    if let Err(problem) = logs(cli.log_format) {
+        return fail(Code::Usage, &problem);
+    }
     let config = cli.config;
     if let Err(error) = Config::load(&config) {
-        return fail(USAGE, &runner::causes::causes(&error));
+        return fail(Code::Usage, &runner::causes::causes(&error));
     }
     match block_on(Box::pin(commands::run(cli.command, &config))) {
-        Ok(Ok(Ended::Well)) => ExitCode::SUCCESS,
-        Ok(Ok(Ended::Not)) => ExitCode::from(1),
-        Ok(Err(refusal)) => fail(FAILED, &refusal.to_string()),
-        Err(error) => fail(FAILED, &error.to_string()),
+        Ok(Ok(Ended::Well)) => Code::Success.into(),
+        Ok(Ok(Ended::Not)) => Code::Not.into(),
+        Ok(Err(refusal)) => fail(Code::Failed, &refusal.to_string()),
+        Err(error) => fail(Code::Failed, &error.to_string()),
     }
 }
 
@@ -68,8 +67,10 @@ fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
 
 /// The program as a Lambda function: its configuration is in its package, or at `IMMORTAL_CONFIG`.
 fn as_function() -> ExitCode {
-    logs(LogFormat::Json);
-    let path = variable("IMMORTAL_CONFIG").unwrap_or_else(|| "immortal.toml".to_owned());
+    if let Err(problem) = logs(LogFormat::Json) {
+        return fail(Code::Usage, &problem);
+    }
+    let path = variable(Variable::Config).unwrap_or_else(|| "immortal.toml".to_owned());
     let run = async {
         let config = Config::load(path.as_ref()).map_err(|error| runner::causes::causes(&error))?;
         let desk = Box::pin(commands::desk(config)).await.map_err(|refusal| refusal.to_string())?;
@@ -77,19 +78,22 @@ fn as_function() -> ExitCode {
     };
     match block_on(Box::pin(run)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(problem)) => fail(FAILED, &problem),
-        Err(error) => fail(FAILED, &error.to_string()),
+        Ok(Err(problem)) => fail(Code::Failed, &problem),
+        Err(error) => fail(Code::Failed, &error.to_string()),
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment itself")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+fn variable(variable: Variable) -> Option<String> {
+    std::env::var(variable.name()).ok().filter(|text| !text.is_empty())
 }
 
 /// Log lines go to standard error: standard output is for what was asked for.
-fn logs(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("IMMORTAL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+fn logs(format: LogFormat) -> Result<(), String> {
+    let asked = variable(Variable::Log).unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(&asked).map_err(|error| {
+        format!("IMMORTAL_LOG: expected a level such as `info`, or directives of tracing, found `{asked}`: {error}")
+    })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -98,9 +102,10 @@ fn logs(format: LogFormat) {
         LogFormat::Text => lines.with_ansi(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
+    Ok(())
 }
 
-fn fail(code: u8, problem: &str) -> ExitCode {
+fn fail(code: Code, problem: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "immortal-dispatcher: {problem}");
-    ExitCode::from(code)
+    code.into()
 }

@@ -3,18 +3,20 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Failed;
 
 /// What is run again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Which failures: `timeouts`, `resources` (those, and memory, disk and response size) or `any`.
     pub rerun: Rerun,
     /// Nothing that failed longer ago.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub max_age: Duration,
 }
 
@@ -25,7 +27,9 @@ impl Default for Settings {
 }
 
 /// Which failures are run again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rerun {
     /// Time-outs only.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
@@ -25,9 +26,26 @@ pub(crate) fn serialize<S: Serializer>(
     serializer.collect_str(&humantime::format_duration(*duration))
 }
 
+/// What the reference calls it.
+pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "duration" })
+}
+
 /// The same, of a duration that may be left out.
 pub(crate) mod optional {
-    use super::{Deserializer, Duration};
+    use super::{Deserializer, Duration, Serializer};
+
+    /// Writes it the same way.
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
 
     /// Reads `2h 30m`.
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(

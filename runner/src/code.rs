@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-/// How the program ends (README, "Exit codes").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use strum::{EnumMessage, VariantArray};
+
+/// How the program ends. The comments are what users are told (docs/reference.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, VariantArray)]
 #[repr(u8)]
 pub enum Code {
-    /// The function succeeded and its outcome was delivered.
+    /// The function succeeded and its outcome was delivered, or nothing was to be done (a duplicate).
     Success = 0,
     /// The function failed (error, crash, deadline) and that outcome was delivered.
     FunctionFailed = 1,
@@ -16,11 +18,11 @@ pub enum Code {
     Refused = 65,
     /// AWS refused or unreachable.
     Unavailable = 69,
-    /// A defect of ours, or of the machine we run on.
+    /// A defect of ours, or of the machine.
     Internal = 70,
-    /// The outcome could not be delivered: try again.
+    /// The outcome could not be delivered: try again (the job stays unfinished in its ledger).
     Undelivered = 75,
-    /// Interrupted by SIGTERM or SIGINT.
+    /// Interrupted (SIGTERM, SIGINT): handed back to the ledger for another attempt.
     Interrupted = 143,
 }
 
@@ -37,22 +39,13 @@ mod tests {
     /// Scripts rely on the table: it has a row for each code and no other.
     #[test]
     fn the_readme_tells_each_code() {
-        let codes = [
-            Code::Success,
-            Code::FunctionFailed,
-            Code::Usage,
-            Code::Refused,
-            Code::Unavailable,
-            Code::Internal,
-            Code::Undelivered,
-            Code::Interrupted,
-        ];
         let readme = include_str!("../../README.md");
         let table = readme.split("## Exit codes").nth(1).unwrap().split("\n## ").next().unwrap();
         let told: Vec<u8> = table
             .lines()
             .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
             .collect();
-        assert_eq!(told, codes.map(|code| code as u8));
+        let codes: Vec<u8> = Code::VARIANTS.iter().map(|code| *code as u8).collect();
+        assert_eq!(told, codes);
     }
 }

@@ -10,7 +10,7 @@ use clap::Parser as _;
 use runner::causes::causes;
 use runner::cli::{Cli, Command, Unpack};
 use runner::code::Code;
-use runner::config::{self, ConfigError, Environment};
+use runner::config::{self, ConfigError, Environment, Variable};
 use runner::function::runtime::families;
 use runner::image::enter::ENTER;
 use runner::run::{self, RunError};
@@ -24,8 +24,8 @@ impl Environment for Process {
         clippy::disallowed_methods,
         reason = "the one place that reads the process's environment"
     )]
-    fn get(&self, name: &str) -> Option<OsString> {
-        std::env::var_os(name)
+    fn get(&self, variable: Variable) -> Option<OsString> {
+        std::env::var_os(variable.name())
     }
 
     #[expect(
@@ -126,7 +126,7 @@ fn unpack(arguments: &Unpack) -> Code {
         Ok(code) => code,
         Err(error) => return fail(Code::Usage, &error),
     };
-    let home = Process.get("HOME").map(PathBuf::from);
+    let home = Process.get(Variable::Home).map(PathBuf::from);
     let unpacked = runtime().and_then(|runtime| {
         runtime.block_on(run::unpack(arguments.source.expose(), root, &code, home))
     });

@@ -1,4 +1,4 @@
-//! Writes docs/conformance.md: `make conformance`. Each fact as ours, AWS's emulator and Lambda answer it.
+//! Writes docs/conformance.md: `make docs`. Each fact as ours, AWS's emulator and Lambda answer it.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::check::{Check, Seen, Source};
 
 const HEAD: &str = "# Conformance
 
-What runs a function here and what a function sees, beside AWS's emulator and Lambda itself. `make conformance` writes this page:
+What runs a function here and what a function sees, beside AWS's emulator and Lambda itself. `make docs` writes this page:
 it runs each probe of `tests/conformance` over real sockets against the runner and against the emulator (`aws-lambda-rie`, the
 binary in PyPI's aws-sam-cli). Lambda's answers are those of the document that each check names; they are what the tests of
 the same names insist on, but for the differences that are explained.
@@ -19,7 +19,7 @@ the same names insist on, but for the differences that are explained.
 ";
 
 #[test]
-#[ignore = "writes docs/conformance.md; run by `make conformance`"]
+#[ignore = "writes docs/conformance.md; run by `make docs`"]
 fn report() {
     assert!(emulator().is_file(), "{} is missing: run `make setup`", emulator().display());
     let mut page = HEAD.to_owned();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ledger::{AddressError, Destination, Root};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -23,7 +24,7 @@ use crate::{place, policy, resolve};
 const TAG: &str = "immortal:rerun";
 
 /// The whole file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where jobs are recorded: `s3://bucket/prefix` or `file:///directory`.
@@ -34,9 +35,11 @@ pub struct Config {
     /// Where outcomes go that neither job nor function sends anywhere else; none said: the function's own
     /// destinations.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub destinations: Option<Vec<Destination>>,
     /// The longest invocation.
     #[serde(default, with = "crate::seconds::optional")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub max_duration: Option<Duration>,
     /// The queues that are read.
     #[serde(default)]
@@ -77,7 +80,7 @@ pub struct Config {
 }
 
 /// A queue that is read.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueSettings {
     /// Its URL.
@@ -100,7 +103,7 @@ pub struct QueueSettings {
 }
 
 /// What is different for some functions.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
     /// Name, with `*` for anything.
@@ -113,14 +116,16 @@ pub struct Override {
     pub attempts: Option<u32>,
     /// Where outcomes go.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub destinations: Option<Vec<Destination>>,
     /// The longest invocation.
     #[serde(default, with = "crate::seconds::optional")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub max_duration: Option<Duration>,
 }
 
 /// `[serve]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Serve {
     /// Address of `/healthz` and `/metrics`; none: not served.
@@ -129,12 +134,15 @@ pub struct Serve {
     pub in_flight: usize,
     /// So long a message stays hidden while it is worked at.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub hidden: Duration,
     /// How often unfinished jobs are looked after.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub every: Duration,
     /// So long work that has begun is waited for after SIGTERM.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub drain: Duration,
 }
 

@@ -5,11 +5,23 @@ use std::fmt;
 
 use bytes::Bytes;
 use ledger::{Destination, JobId, Redacted, Time};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The shape of a message; declared of a queue, it is looked for nowhere else.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {

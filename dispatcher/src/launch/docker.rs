@@ -9,6 +9,7 @@ use bollard::Docker as Engine;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerState, ContainerStateStatusEnum, HostConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
@@ -16,7 +17,7 @@ use super::{Cause, Launched, Refused, Seen};
 use crate::place::{self, Wanted, size};
 
 /// `[docker]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The image: `{runtime}`, `{family}` and `{arch}` stand for the function's.
@@ -30,6 +31,7 @@ pub struct Settings {
     pub pass: Vec<String>,
     /// So long after a stop until the kill.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub stop_timeout: Duration,
 }
 

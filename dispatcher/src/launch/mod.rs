@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bucket::Bucket;
 use runner::causes::causes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use types::{Cause, Launched, Refused, Seen};
@@ -25,7 +26,7 @@ use crate::place::size::Size;
 use crate::place::{self, Wanted};
 
 /// `[launch]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// What starts runners: `ecs`, `batch`, `docker` or `process`.
@@ -45,7 +46,7 @@ impl Default for Settings {
 }
 
 /// A launcher's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Tasks of ECS, on Fargate as a rule.

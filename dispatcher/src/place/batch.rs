@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ledger::JobId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::function::Function;
 use crate::resolve::allow::matches;
 
 /// `[batch]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Name or ARN of the job queue.
@@ -37,6 +38,7 @@ pub struct Settings {
     pub priority: Option<u32>,
     /// After so long Batch ends an attempt; none: the job definition's.
     #[serde(with = "crate::seconds::optional")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub timeout: Option<Duration>,
     /// Whether functions in a VPC are refused that have no queue of their own in `queues`: a queue's machines have one
     /// network.
@@ -50,7 +52,7 @@ pub struct Settings {
 }
 
 /// Where jobs run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
     /// On Fargate: its sizes.

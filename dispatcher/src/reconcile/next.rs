@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use ledger::{Attempt, Job, Launch, Outcome, State, Time};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::launch::{Cause, Seen};
 
 /// How patient the watch is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// Attempts at a job before it is given up. Ends that are nobody's fault (Spot, maintenance, capacity, a stop)
@@ -18,18 +19,23 @@ pub struct Rules {
     pub attempts: u32,
     /// Pause before the second attempt; doubled before each further one.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub pause: Duration,
     /// The longest pause.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub longest_pause: Duration,
     /// So long a job, or its outcome, is left to whoever is at it.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub grace: Duration,
     /// So long a task that was just started may be unknown (ECS is eventually consistent: up to 5 minutes).
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub unseen: Duration,
     /// So long a marker without a job is kept: a message may still complete it. SQS keeps messages for 14 days.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub orphan: Duration,
 }
 

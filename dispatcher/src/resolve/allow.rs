@@ -2,12 +2,13 @@
 //! the queue; what is not allowed here is not run. Pure.
 
 use ledger::Destination;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::function::Function;
 
 /// What is allowed. Nothing said: functions of the queue's own account and region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Allow {
     /// Accounts; none said: the queue's own.

@@ -1,11 +1,12 @@
 //! The configured map: which function belongs to a queue, a topic, a bucket or an event source. Pure.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Hint;
 
 /// One entry: exactly one of the four, and the function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Map {
     /// A queue's ARN or name.

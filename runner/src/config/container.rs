@@ -4,8 +4,8 @@
 use ledger::{Address, Destination, JobId, Redacted, Root};
 
 use super::{
-    ConfigError, Context, Environment, EventSource, Limits, Run, Source, Whose, function_name,
-    text, variable, whose,
+    ConfigError, Context, Environment, EventSource, Limits, Run, Source, Variable, Whose,
+    function_name, text, whose,
 };
 use crate::function::S3Object;
 
@@ -47,21 +47,22 @@ pub struct Claimable {
 /// What the container's environment asks for.
 pub fn from_environment(environment: &impl Environment) -> Result<Container, ConfigError> {
     refuse_unsupported(environment)?;
-    let task = match text(environment, variable::JOB)? {
+    let task = match text(environment, Variable::Job)? {
         Some(address) => Task::Job(claimable(environment, &address)?),
         None => Task::Run(Box::new(run(environment)?)),
     };
-    let list = text(environment, variable::DESTINATIONS)?;
+    let list = text(environment, Variable::Destinations)?;
     let list = list.map(|list| Destination::list(&list)).transpose();
-    let wrong = |source| ConfigError::Destination { setting: variable::DESTINATIONS, source };
+    let wrong =
+        |source| ConfigError::Destination { setting: Variable::Destinations.name(), source };
     Ok(Container { task, destinations: list.map_err(wrong)? })
 }
 
 fn claimable(environment: &impl Environment, address: &str) -> Result<Claimable, ConfigError> {
-    let wrong = |source| ConfigError::Address { setting: variable::JOB, source };
+    let wrong = |source| ConfigError::Address { setting: Variable::Job.name(), source };
     let Address { root, job } = address.parse().map_err(wrong)?;
     let id = job.ok_or_else(|| ConfigError::Invalid {
-        setting: variable::JOB.to_owned(),
+        setting: Variable::Job.name().to_owned(),
         expected: "the address of a job, `s3://BUCKET/PREFIX/jobs/ID` or `file:///DIRECTORY/jobs/ID`",
         found: address.to_owned(),
     })?;
@@ -69,18 +70,18 @@ fn claimable(environment: &impl Environment, address: &str) -> Result<Claimable,
         root,
         id,
         attempt: attempt(environment)?,
-        region: text(environment, variable::REGION)?,
+        region: text(environment, Variable::Region)?,
         limits: Limits::from_environment(environment)?,
         credentials: whose(environment)?,
     })
 }
 
 fn attempt(environment: &impl Environment) -> Result<u32, ConfigError> {
-    let found = text(environment, variable::ATTEMPT)?.ok_or(ConfigError::Missing(
+    let found = text(environment, Variable::Attempt)?.ok_or(ConfigError::Missing(
         "IMMORTAL_JOB is set and IMMORTAL_ATTEMPT is not: set it to the number of this attempt, counted from 1",
     ))?;
     found.parse().ok().filter(|number| *number > 0).ok_or_else(|| ConfigError::Invalid {
-        setting: variable::ATTEMPT.to_owned(),
+        setting: Variable::Attempt.name().to_owned(),
         expected: "the number of an attempt, counted from 1",
         found,
     })
@@ -89,11 +90,11 @@ fn attempt(environment: &impl Environment) -> Result<u32, ConfigError> {
 /// A job without a ledger.
 fn run(environment: &impl Environment) -> Result<Run, ConfigError> {
     let limits = Limits::from_environment(environment)?;
-    if let Some(function) = text(environment, variable::FUNCTION)? {
-        let event = text(environment, variable::EVENT)?.unwrap_or_else(|| "{}".into());
-        let source = Source::Deployed(function_name(variable::FUNCTION, &function)?);
+    if let Some(function) = text(environment, Variable::Function)? {
+        let event = text(environment, Variable::Event)?.unwrap_or_else(|| "{}".into());
+        let source = Source::Deployed(function_name(Variable::Function.name(), &function)?);
         let run = Run::new(source, event_address(event)?, limits);
-        let (region, credentials) = (text(environment, variable::REGION)?, whose(environment)?);
+        let (region, credentials) = (text(environment, Variable::Region)?, whose(environment)?);
         return Ok(Run { region, credentials, ..run });
     }
     ancestor(environment, limits)
@@ -101,17 +102,17 @@ fn run(environment: &impl Environment) -> Result<Run, ConfigError> {
 
 /// The variables of immortal-aws-lambda, which still start a run.
 fn ancestor(environment: &impl Environment, limits: Limits) -> Result<Run, ConfigError> {
-    let name = text(environment, variable::HANDLER_NAME)?.ok_or(ConfigError::Missing(
+    let name = text(environment, Variable::HandlerName)?.ok_or(ConfigError::Missing(
         "nothing to run: set IMMORTAL_FUNCTION to a function's name or ARN and IMMORTAL_EVENT to its event",
     ))?;
-    let context = text(environment, variable::HANDLER_CONTEXT)?;
-    let event = text(environment, variable::HANDLER_EVENT)?.unwrap_or_else(|| "{}".into());
-    let source = Source::Deployed(function_name(variable::HANDLER_NAME, &name)?);
+    let context = text(environment, Variable::HandlerContext)?;
+    let event = text(environment, Variable::HandlerEvent)?.unwrap_or_else(|| "{}".into());
+    let source = Source::Deployed(function_name(Variable::HandlerName.name(), &name)?);
     Ok(Run {
         context: context.map_or_else(|| Ok(Context::default()), |text| read_context(&text))?,
         credentials: whose(environment)?,
-        module: text(environment, variable::HANDLER_PATH)?,
-        region: text(environment, variable::REGION)?,
+        module: text(environment, Variable::HandlerPath)?,
+        region: text(environment, Variable::Region)?,
         ..Run::new(source, EventSource::Text(Redacted::new(event)), limits)
     })
 }
@@ -120,7 +121,7 @@ fn ancestor(environment: &impl Environment, limits: Limits) -> Result<Run, Confi
 fn event_address(text: String) -> Result<EventSource, ConfigError> {
     if let Some(rest) = text.strip_prefix("s3://") {
         return object(rest).ok_or_else(|| ConfigError::Invalid {
-            setting: variable::EVENT.to_owned(),
+            setting: Variable::Event.name().to_owned(),
             expected: "an object's address, `s3://BUCKET/KEY`",
             found: text.clone(),
         });
@@ -144,7 +145,7 @@ fn object(text: &str) -> Option<EventSource> {
 /// Reads a context object as the Node and Python runtimes print it.
 fn read_context(text: &str) -> Result<Context, ConfigError> {
     let invalid = || ConfigError::Invalid {
-        setting: variable::HANDLER_CONTEXT.to_owned(),
+        setting: Variable::HandlerContext.name().to_owned(),
         expected: "a JSON object",
         // The text may hold an identity, so only its length is told.
         found: format!("{} bytes that are none", text.len()),
@@ -173,18 +174,12 @@ fn read_context(text: &str) -> Result<Context, ConfigError> {
 }
 
 fn refuse_unsupported(environment: &impl Environment) -> Result<(), ConfigError> {
-    let refused = [(
-        variable::QUEUE,
-        "",
-        "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
-    )];
-    for (setting, allowed, remedy) in refused {
-        match text(environment, setting)? {
-            Some(found) if found != allowed => {
-                return Err(ConfigError::Unsupported { setting, found, remedy });
-            }
-            Some(_) | None => {}
-        }
+    match text(environment, Variable::Queue)? {
+        Some(found) => Err(ConfigError::Unsupported {
+            setting: Variable::Queue.name(),
+            found,
+            remedy: "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
+        }),
+        None => Ok(()),
     }
-    Ok(())
 }

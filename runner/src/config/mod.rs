@@ -14,6 +14,7 @@ use ledger::{AddressError, DestinationError, Redacted};
 use thiserror::Error;
 
 pub use container::{Claimable, Container, Task, from_environment};
+pub use variable::Variable;
 
 use crate::function::S3Object;
 use crate::function::name::{FunctionName, NameError};
@@ -23,7 +24,7 @@ use crate::unpack;
 /// Where settings come from. Programs read the process's environment, tests a map.
 pub trait Environment {
     /// The value of a variable, if it is set.
-    fn get(&self, name: &str) -> Option<OsString>;
+    fn get(&self, variable: Variable) -> Option<OsString>;
     /// All variables: a program that runs where this one was put is given them.
     fn all(&self) -> Vec<(OsString, OsString)>;
 }
@@ -124,11 +125,11 @@ pub enum Whose {
 
 /// Whose credentials the function gets, as the environment says.
 pub fn whose(environment: &impl Environment) -> Result<Whose, ConfigError> {
-    match text(environment, variable::CREDENTIALS)?.as_deref() {
+    match text(environment, Variable::Credentials)?.as_deref() {
         None | Some("task") => Ok(Whose::Task),
         Some("function") => Ok(Whose::Function),
         Some(found) => Err(ConfigError::Invalid {
-            setting: variable::CREDENTIALS.to_owned(),
+            setting: Variable::Credentials.name().to_owned(),
             expected: "`task` or `function`",
             found: found.to_owned(),
         }),
@@ -280,19 +281,21 @@ const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_mins(10);
 impl Limits {
     /// The limits that the environment sets.
     pub fn from_environment(environment: &impl Environment) -> Result<Self, ConfigError> {
-        let max = text(environment, variable::MAX_DURATION)?;
-        let stop = text(environment, variable::STOP_TIMEOUT)?;
-        let init = text(environment, variable::INIT_TIMEOUT)?;
+        let max = text(environment, Variable::MaxDuration)?;
+        let stop = text(environment, Variable::StopTimeout)?;
+        let init = text(environment, Variable::InitTimeout)?;
         Ok(Self {
             max_duration: max.map_or(Ok(DEFAULT_MAX_DURATION), |text| {
-                max_duration(variable::MAX_DURATION, &text)
+                max_duration(Variable::MaxDuration.name(), &text)
             })?,
-            stop_timeout: stop
-                .map_or(Ok(DEFAULT_STOP_TIMEOUT), |text| duration(variable::STOP_TIMEOUT, &text))?,
+            stop_timeout: stop.map_or(Ok(DEFAULT_STOP_TIMEOUT), |text| {
+                duration(Variable::StopTimeout.name(), &text)
+            })?,
             memory: None,
-            runtime_dir: environment.get(variable::RUNTIME_DIR).map(PathBuf::from),
-            init_timeout: init
-                .map_or(Ok(DEFAULT_INIT_TIMEOUT), |text| duration(variable::INIT_TIMEOUT, &text))?,
+            runtime_dir: environment.get(Variable::RuntimeDir).map(PathBuf::from),
+            init_timeout: init.map_or(Ok(DEFAULT_INIT_TIMEOUT), |text| {
+                duration(Variable::InitTimeout.name(), &text)
+            })?,
             strict: false,
         })
     }
@@ -313,10 +316,10 @@ impl Limits {
 /// The variable's text; an empty one counts as not set, as a task definition cannot unset one.
 pub fn text(
     environment: &impl Environment,
-    name: &'static str,
+    variable: Variable,
 ) -> Result<Option<String>, ConfigError> {
-    let value = environment.get(name).map(OsString::into_string).transpose();
-    let value = value.map_err(|_| ConfigError::NotText { setting: name })?;
+    let value = environment.get(variable).map(OsString::into_string).transpose();
+    let value = value.map_err(|_| ConfigError::NotText { setting: variable.name() })?;
     Ok(value.filter(|text| !text.is_empty()))
 }
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::*;
 
 impl<S: std::hash::BuildHasher> Environment for HashMap<&str, &str, S> {
-    fn get(&self, name: &str) -> Option<OsString> {
-        HashMap::get(self, name).map(|value| OsString::from(*value))
+    fn get(&self, variable: Variable) -> Option<OsString> {
+        HashMap::get(self, variable.name()).map(|value| OsString::from(*value))
     }
 
     fn all(&self) -> Vec<(OsString, OsString)> {

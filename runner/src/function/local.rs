@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Function, Location, Package, S3Object};
-use crate::config::LocalFunction;
+use crate::config::{LocalFunction, Variable};
 use crate::telemetry::Logging;
 
 /// Memory of a function that does not say how much it has, in MB, as Lambda's own default.
@@ -36,20 +36,20 @@ pub fn describe(local: &LocalFunction, region: &str) -> Function {
 pub fn of_command(
     words: &[OsString],
     region: &str,
-    variable: impl Fn(&str) -> Option<String>,
+    variable: impl Fn(Variable) -> Option<String>,
 ) -> Function {
     let handler = words.last().filter(|_| words.len() > 1).and_then(|it| it.to_str());
     let local = LocalFunction {
-        code: variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "function".to_owned()),
+        code: variable(Variable::FunctionName).unwrap_or_else(|| "function".to_owned()),
         layers: Vec::new(),
         runtime: "provided".to_owned(),
-        handler: variable("AWS_LAMBDA_FUNCTION_HANDLER")
+        handler: variable(Variable::FunctionHandler)
             .or_else(|| handler.map(str::to_owned))
-            .or_else(|| variable("_HANDLER"))
+            .or_else(|| variable(Variable::HandlerOfImage))
             .unwrap_or_default(),
     };
-    let memory = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|text| text.parse().ok());
-    let version = variable("AWS_LAMBDA_FUNCTION_VERSION");
+    let memory = variable(Variable::FunctionMemory).and_then(|text| text.parse().ok());
+    let version = variable(Variable::FunctionVersion);
     let described = describe(&local, region);
     Function {
         memory: memory.unwrap_or(described.memory),

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::error::RunError;
 use crate::aws;
-use crate::config::{Code, Environment};
+use crate::config::{Code, Environment, Variable};
 use crate::function::Image;
 use crate::image::enter::Entry;
 use crate::image::{self, Fault, ImageError, Process, Reference};
@@ -40,7 +40,7 @@ pub(super) async fn pulled(
     }
     place.clear_root()?;
     let root = place.root();
-    let home = environment.get("HOME").map(PathBuf::from);
+    let home = environment.get(Variable::Home).map(PathBuf::from);
     let process = pull(&reference, root.clone(), code, home.as_deref(), Limits::image()).await?;
     image::furnish(&root).map_err(failed)?;
     started(image, process, root).ok_or_else(|| failed(Fault::NoProgram).into())

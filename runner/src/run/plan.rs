@@ -11,7 +11,8 @@ use super::prepare::{Boot, Prepared};
 use crate::api::{Api, Facts};
 use crate::boot::environment::{self, Platform, Variables};
 use crate::boot::{self, Layout};
-use crate::config::{Environment, variable};
+use crate::config::variable::HANDED_ON;
+use crate::config::{Environment, Variable};
 use crate::image::enter::Entry;
 use crate::process::Program;
 use crate::serve::Plan;
@@ -40,7 +41,7 @@ pub(super) async fn environment(
         version: function.version.clone(),
         handler: function.handler.clone(),
         account: function.account().map(str::to_owned),
-        zone: environment.get("AWS_AVAILABILITY_ZONE_ID").and_then(|zone| zone.into_string().ok()),
+        zone: environment.get(Variable::AvailabilityZone).and_then(|zone| zone.into_string().ok()),
         metadata_token: platform.metadata_token.clone(),
         extensions: extensions.is_some(),
         concurrent: function.concurrency().is_some(),
@@ -89,11 +90,13 @@ fn plan(
 }
 
 fn platform(prepared: &Prepared, environment: &impl Environment, api: String) -> Platform {
-    let found =
-        |name: &&str| Some(((*name).to_owned(), environment.get(name)?.into_string().ok()?.into()));
+    let found = |variable: &Variable| {
+        let value = environment.get(*variable)?.into_string().ok()?;
+        Some((variable.name().to_owned(), value.into()))
+    };
     let credentials = match &prepared.credentials {
         Some(own) => own.variables(),
-        None => variable::HANDED_ON.iter().filter_map(found).collect(),
+        None => HANDED_ON.iter().filter_map(found).collect(),
     };
     Platform {
         api,

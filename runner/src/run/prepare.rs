@@ -12,7 +12,7 @@ use super::error::{RunError, machine};
 use super::install::{Job, install};
 use crate::aws;
 use crate::boot::{self, Layout};
-use crate::config::{Code, Environment, Run, Source, Whose};
+use crate::config::{Code, Environment, Run, Source, Variable, Whose};
 use crate::credentials::{Endpoint, Keeper};
 use crate::fetch::Renewal;
 use crate::function::name::FunctionName;
@@ -121,7 +121,7 @@ async fn describe(
             Ok((function, None))
         }
         Source::Command(words) => {
-            let named = |name: &str| environment.get(name)?.into_string().ok();
+            let named = |variable| environment.get(variable)?.into_string().ok();
             Ok((local::of_command(&words, &here(environment), named), None))
         }
     }
@@ -129,7 +129,8 @@ async fn describe(
 
 /// The region that the environment names, or Lambda's oldest.
 fn here(environment: &impl Environment) -> String {
-    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| environment.get(name));
+    let named = [Variable::AwsRegion, Variable::AwsDefaultRegion];
+    let named = named.into_iter().find_map(|variable| environment.get(variable));
     named.and_then(|region| region.into_string().ok()).unwrap_or_else(|| "us-east-1".into())
 }
 

@@ -4,7 +4,7 @@ use ledger::{Access, Attempt, Claim, Job, Ledger, Outcome, Root, State, Time};
 use ledger::{HttpClient, LedgerError};
 
 use crate::aws::{self, task};
-use crate::config::{Claimable, Environment};
+use crate::config::{Claimable, Environment, Variable};
 use crate::fetch::client;
 use crate::run::deliver::say;
 use crate::run::error::{RunError, machine};
@@ -88,8 +88,8 @@ async fn open(root: &Root, region: Option<String>) -> Result<Ledger, RunError> {
 
 async fn attempt(number: u32, environment: &impl Environment) -> Attempt {
     let mut attempt = Attempt::new(number, env!("CARGO_PKG_VERSION"), Time::now());
-    let text = |name: &str| environment.get(name)?.into_string().ok();
-    if let Some(address) = text("ECS_CONTAINER_METADATA_URI_V4") {
+    let address = environment.get(Variable::TaskMetadata);
+    if let Some(address) = address.and_then(|address| address.into_string().ok()) {
         let task = task::ask(&address).await;
         (attempt.task_arn, attempt.container) = (task.arn, task.container);
     }

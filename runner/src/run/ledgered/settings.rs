@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use ledger::{Condition, InvocationRecord, Job, Ledger, ResponseContext, qualified};
 
-use crate::config::{self, Claimable, Context, EventSource, Limits, Run, Source, variable};
+use crate::config::{self, Claimable, Context, EventSource, Limits, Run, Source, Variable};
 use crate::outcome::{self, Try};
 use crate::run::error::RunError;
 
 /// How the job is run.
 pub(super) async fn of(job: &Job, ledger: &Ledger, asked: &Claimable) -> Result<Run, RunError> {
-    let name = config::function_name(variable::JOB, &job.function)?;
+    let name = config::function_name(Variable::Job.name(), &job.function)?;
     let event = EventSource::Recorded(ledger.event(job).await?);
     let run = Run::new(Source::Deployed(name), event, limits(job, &asked.limits));
     Ok(Run {
@@ -47,7 +47,7 @@ fn request_id(job: &Job) -> String {
 
 /// The region of the function, where it is named by ARN.
 pub(in crate::run) fn region(job: &Job) -> Option<String> {
-    let name = config::function_name(variable::JOB, &job.function).ok()?;
+    let name = config::function_name(Variable::Job.name(), &job.function).ok()?;
     name.region().map(str::to_owned)
 }
 
