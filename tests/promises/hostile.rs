@@ -2,6 +2,8 @@
 
 use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, confined};
 
+use crate::process::{finish, terminate, wait_for};
+
 /// What the supervisor may use, KiB (PID 1 stays below 24 MiB whatever a function does).
 const MOST: u64 = 24 << 10;
 
@@ -88,6 +90,62 @@ fn garbage_and_endless_headers_to_its_runtime_api() {
     return peak()
 "#;
     stays_small(&run(handler));
+}
+
+/// Each head is as large as one may be, none ends, and there are more of them than a program should have.
+#[test]
+fn many_clients_with_endless_headers() {
+    let handler = r#"
+    clients = []
+    for _ in range(350):
+        client = api()
+        client.settimeout(0.02)
+        try:
+            client.sendall(b"GET / HTTP/1.1\r\nX-A: " + b"f" * 1_900_000)
+        except OSError:
+            pass
+        clients.append(client)
+    return peak()
+"#;
+    stays_small(&run(handler));
+}
+
+/// Calls without end, faster than they can be answered, from hundreds of connections.
+const FLOOD: &str = r#"
+    call = b"POST /2018-06-01/runtime/invocation/x/response HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" * 2000
+    for _ in range(2):
+        if os.fork() == 0:
+            clients = [api() for _ in range(100)]
+            for client in clients:
+                client.setblocking(False)
+            while True:
+                for client in clients:
+                    for act in (lambda: client.send(call), lambda: client.recv(1 << 18)):
+                        try:
+                            act()
+                        except BlockingIOError:
+                            pass
+    print("flooding", flush=True)
+    time.sleep(600)
+"#;
+
+#[test]
+fn a_function_cannot_talk_over_its_own_deadline() {
+    let sandbox = Sandbox::invoke(&package(FLOOD), "python3.11", "app.handler");
+    let run = sandbox.arguments(&["--max-duration", "2s"]).run();
+    assert_eq!(run.ends_with(1).error().0, "Sandbox.Timedout");
+}
+
+#[test]
+fn a_function_cannot_talk_over_a_stop() {
+    let sandbox = Sandbox::invoke(&package(FLOOD), "python3.11", "app.handler");
+    let sandbox = sandbox.variable("IMMORTAL_STOP_TIMEOUT", "4s");
+    let mut child = sandbox.start();
+    wait_for(&mut child, "flooding");
+    terminate(&child);
+    let (run, took) = finish(child);
+    run.ends_with(143);
+    assert!(took.as_secs() < 30, "{took:?}");
 }
 
 /// Its client may notice and connect again, crash, or wait for ever: the run ends all the same.

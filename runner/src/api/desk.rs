@@ -14,8 +14,11 @@ use super::{Facts, Message, receive};
 use crate::payload::Payload;
 use crate::session::{ExtensionId, Feed, Input, Kind, Seat};
 
-/// Largest body of a call that carries no answer of the function's.
-const SMALL: usize = 1 << 20;
+/// Largest body of a call that carries no answer of the function's: such a body is in memory before anybody says
+/// whether the call is allowed.
+const SMALL: usize = 32 << 10;
+/// Largest error of a runtime that takes many invocations at once.
+const LARGEST_ERROR: u64 = 1 << 20;
 
 /// Where connections put their questions.
 #[derive(Clone)]
@@ -54,7 +57,8 @@ impl Desk {
     /// What is asked.
     pub(super) fn hear(&self, request: Request<Incoming>) -> Heard {
         let (parts, body) = request.into_parts();
-        let served = Served { extensions: self.facts.extensions, logs: !self.facts.concurrent };
+        let served =
+            Served { extensions: self.facts.extensions, logs: self.facts.concurrency.is_none() };
         Heard(call::parse(&parts.method, parts.uri.path(), &parts.headers, served), body)
     }
 
@@ -125,7 +129,7 @@ impl Desk {
         match kind {
             Kind::Response if streamed => self.facts.stream_limit,
             Kind::Response => self.facts.response_limit,
-            Kind::Error | Kind::InitError => self.facts.concurrent.then_some(SMALL as u64),
+            Kind::Error | Kind::InitError => self.facts.concurrency.map(|_| LARGEST_ERROR),
         }
     }
 

@@ -13,17 +13,18 @@ mod tests;
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ledger::Redacted;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use answer::Answer;
 use desk::Desk;
-use patient::{Patient, Taking};
+use patient::{Patient, Taking, Turns};
 
 use crate::payload::Payload;
 use crate::session::{Input, Seat};
@@ -31,6 +32,9 @@ use crate::session::{Input, Seat};
 /// Room for the request line and all headers, and for all trailers. One header alone, the X-Ray error
 /// cause, may be 1 MiB.
 const HEADER_BYTES: usize = 2 << 20;
+
+/// So many clients are listened to at the same time, beside two for each invocation that the runtime takes at once.
+const CLIENTS: usize = 256;
 
 /// What the APIs tell about the function, and which of them there are.
 #[derive(Debug)]
@@ -49,8 +53,8 @@ pub struct Facts {
     pub metadata_token: Redacted<String>,
     /// Are there extensions, and telemetry for them?
     pub extensions: bool,
-    /// The runtime takes many invocations at once, by the rules of managed instances.
-    pub concurrent: bool,
+    /// How many invocations the runtime takes at once, by the rules of managed instances.
+    pub concurrency: Option<usize>,
     /// Largest response in bytes.
     pub response_limit: Option<u64>,
     /// Largest response that is passed on as it comes.
@@ -96,17 +100,27 @@ impl Api {
     /// Accepts connections for as long as the receiver of calls lives.
     pub fn serve(self, facts: Facts) -> mpsc::UnboundedReceiver<Message> {
         let (calls, receiver) = mpsc::unbounded_channel();
-        let desk = Desk::new(calls, facts);
-        tokio::spawn(accept(self.listener, desk));
+        let clients = CLIENTS + 2 * facts.concurrency.unwrap_or_default();
+        tokio::spawn(accept(self.listener, Desk::new(calls, facts), clients));
         receiver
     }
 }
 
-async fn accept(listener: TcpListener, desk: Desk) {
+/// Who comes when there is no place waits for one: then somebody below opens connections without end.
+async fn accept(listener: TcpListener, desk: Desk, clients: usize) {
+    let (places, turns) = (Arc::new(Semaphore::new(clients)), Turns::default());
     loop {
+        let place = Arc::clone(&places).acquire_owned();
+        let accepted = async { (place.await, listener.accept().await) };
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(tokio::spawn(converse(stream, desk.clone()))),
+            (place, accepted) = accepted => match accepted {
+                Ok((stream, _)) => {
+                    let conversation = converse(stream, desk.clone(), turns.clone());
+                    tokio::spawn(async move {
+                        conversation.await;
+                        drop(place);
+                    });
+                }
                 // Out of descriptors, or the client is already gone: try again a little later.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
             },
@@ -117,16 +131,18 @@ async fn accept(listener: TcpListener, desk: Desk) {
 
 /// One connection to its end. A broken one is the client's affair: it sees it, and the session
 /// learns what matters of it from the calls themselves.
-async fn converse(stream: TcpStream, desk: Desk) {
+async fn converse(stream: TcpStream, desk: Desk, turns: Turns) {
     let _ = stream.set_nodelay(true);
     let taking = Taking::default();
-    let stream = Patient::new(stream, taking.clone());
+    let stream = Patient::new(stream, taking.clone(), turns);
     let service = service_fn(move |request| {
-        let (desk, heard) = (desk.clone(), desk.hear(request));
+        let (desk, heard, taking) = (desk.clone(), desk.hear(request), taking.clone());
+        taking.heard();
         // From the moment in which it was read.
         let taken = heard.says_something().then(|| taking.begin());
         async move {
             let response = desk.answer(heard).await;
+            taking.answered();
             drop(taken);
             Ok::<_, Infallible>(response)
         }

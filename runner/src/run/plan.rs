@@ -44,7 +44,7 @@ pub(super) async fn environment(
         zone: environment.get(Variable::AvailabilityZone).and_then(|zone| zone.into_string().ok()),
         metadata_token: platform.metadata_token.clone(),
         extensions: extensions.is_some(),
-        concurrent: function.concurrency().is_some(),
+        concurrency: function.concurrency(),
         response_limit: prepared.strict.then_some(LARGEST_RESPONSE),
         stream_limit: prepared.strict.then_some(LARGEST_STREAM),
     };

@@ -30,6 +30,10 @@ use job::{Job, Moment};
 use last_words::Held;
 use sampling::Sampling;
 
+/// So many calls in a row are heard before whatever else happened is: no program that calls without end is to talk
+/// over its own deadline, or over a stop.
+const IN_A_ROW: usize = 64;
+
 /// What an environment is made of.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -108,6 +112,8 @@ struct Environment {
     offered: usize,
     offers: mpsc::UnboundedSender<usize>,
     index: usize,
+    /// Calls that were heard, and nothing else between them.
+    in_a_row: usize,
     stopping: bool,
     down: bool,
 }
@@ -186,6 +192,7 @@ impl Environment {
             offered: 0,
             offers: offers.sender,
             index: offers.index,
+            in_a_row: 0,
             stopping: false,
             down: false,
             plan,
@@ -193,13 +200,19 @@ impl Environment {
         }
     }
 
-    /// Waits for one thing to happen and deals with it.
+    /// Waits for one thing to happen and deals with it. Calls come first: what was said in time counts.
     async fn turn(&mut self, ears: &mut Ears, stop: &mut watch::Receiver<bool>) {
+        let others = self.in_a_row == IN_A_ROW;
+        if others {
+            // Timers and sockets, too.
+            tokio::task::yield_now().await;
+        }
+        self.in_a_row += 1;
         let deadline = self.session.deadline().map(|deadline| self.common.clock.instant(deadline));
         let look = self.sampling.due(!self.jobs.is_empty());
         tokio::select! {
             biased;
-            Some(message) = ears.calls.recv() => self.call(message),
+            Some(message) = ears.calls.recv(), if !others => return self.call(message),
             Some((group, exit)) = ears.exits.recv() => self.exited(group, exit),
             Some(order) = ears.orders.recv() => self.order(order),
             () = stopped(stop), if !self.stopping => {
@@ -211,7 +224,9 @@ impl Environment {
             index = readable(&self.streams, &self.common.journal) => {
                 self.streams[index].pump(&mut self.telemetry);
             }
+            () = std::future::ready(()), if others => {}
         }
+        self.in_a_row = 0;
         self.streams.retain(|stream| !stream.is_closed());
     }
 

@@ -196,7 +196,7 @@ pub(super) mod tests {
             zone: Some("use1-az1".into()),
             metadata_token: "token".to_owned().into(),
             extensions: true,
-            concurrent: false,
+            concurrency: None,
             response_limit: None,
             stream_limit: None,
         }

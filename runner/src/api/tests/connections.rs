@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::api::answer::tests::{event, invocation};
-use crate::api::http;
+use crate::api::{CLIENTS, http};
 use crate::config::Context;
 use crate::session::Seat;
 
@@ -120,6 +120,44 @@ async fn a_header_may_be_as_large_as_lambdas_but_not_endless() {
     let _ = soon("the end", client.0.read_to_string(&mut told)).await;
     assert!(told.is_empty() || told.starts_with("HTTP/1.1 431 "), "{told}");
     assert!(server.is_quiet());
+}
+
+/// However many clients send heads that do not end: one at a time is read, and small ones are not made to wait.
+#[tokio::test]
+async fn large_heads_wait_for_their_turn() {
+    let mut server = Server::start().await;
+    let begun = format!("GET {NEXT} HTTP/1.1\r\nX-A: {}", "x".repeat(1 << 20));
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    soon("the first", first.0.write_all(begun.as_bytes())).await.unwrap();
+    let sending = tokio::spawn(async move {
+        second.0.write_all(format!("{begun}\r\n\r\n").as_bytes()).await.unwrap();
+        second
+    });
+    let mut other = server.connect().await;
+    cycle(&mut server, &mut other).await;
+    assert!(server.is_quiet());
+    // Whoever is done makes room.
+    first.0.write_all(b"\r\n\r\n").await.unwrap();
+    for _ in 0..2 {
+        server.answer(an_event()).await;
+    }
+    assert_eq!(first.response().await.status, 200);
+    assert_eq!(soon("the second", sending).await.unwrap().response().await.status, 200);
+}
+
+#[tokio::test]
+async fn clients_without_end_wait_for_a_place() {
+    let server = Server::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..=CLIENTS {
+        clients.push(server.connect().await);
+    }
+    let last = clients.last_mut().unwrap();
+    last.get("/2018-06-01/ping", "").await;
+    let short = Duration::from_millis(200);
+    assert!(tokio::time::timeout(short, last.0.read_u8()).await.is_err(), "one too many");
+    drop(clients.remove(0));
+    assert_eq!(clients.last_mut().unwrap().response().await.status, 200);
 }
 
 #[tokio::test]

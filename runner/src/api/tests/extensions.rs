@@ -260,7 +260,7 @@ async fn without_extensions_there_are_no_such_calls() {
 
 #[tokio::test]
 async fn managed_instances_have_no_logs_api() {
-    let server = Server::with(Facts { concurrent: true, ..facts() }).await;
+    let server = Server::with(Facts { concurrency: Some(2), ..facts() }).await;
     let mut client = server.connect().await;
     client
         .send(format!("PUT /2020-08-15/logs HTTP/1.1\r\n{IDENTIFIER}Content-Length: 0\r\n\r\n"))
