@@ -206,7 +206,10 @@ def handler(event, context):
         ("AWS_ENDPOINT_URL_STS", &url),
     ]);
     let seen = container("immortal/python", &variables).ends_with(0).json();
-    assert_eq!(seen, json!({ "arn": "0", "readable": [], "uid": 993, "key": null }));
+    // Those that it began with may have ended by now.
+    assert!(seen["arn"].as_str().is_some_and(|arn| arn.parse::<usize>().is_ok()), "{seen}");
+    let expected = (&json!([]), &json!(993), &Value::Null);
+    assert_eq!((&seen["readable"], &seen["uid"], &seen["key"]), expected);
     assert!(issued.lock().unwrap().role.is_some());
 }
 

@@ -6,13 +6,13 @@ mod serve;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use ledger::Redacted;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 use crate::boot::environment::Variables;
@@ -37,10 +37,15 @@ pub struct Credentials {
 /// Obtains credentials, or says in one line why not.
 pub type Obtain = Arc<dyn Fn() -> BoxFuture<'static, Result<Credentials, String>> + Send + Sync>;
 
+/// SDKs wait two seconds for an answer (botocore, `ContainerMetadataFetcher`), and then do without credentials.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Credentials that never expire before they are used.
 pub struct Keeper {
     obtain: Obtain,
-    held: Mutex<Credentials>,
+    held: RwLock<Credentials>,
+    /// Whoever replaces them has it; and why it could not be done last.
+    replacing: Arc<Mutex<Option<String>>>,
 }
 
 impl fmt::Debug for Keeper {
@@ -66,24 +71,50 @@ impl Drop for Endpoint {
 impl Keeper {
     /// Begins with credentials that were just obtained.
     pub fn new(held: Credentials, obtain: Obtain) -> Self {
-        Self { obtain, held: Mutex::new(held) }
+        Self { obtain, held: RwLock::new(held), replacing: Arc::default() }
     }
 
     /// Credentials that are good for a while. Those at hand are given for as long as they are good at all, when
-    /// there are no newer ones; then the reason is told.
-    async fn current(&self) -> Result<Credentials, String> {
-        // Those who ask meanwhile wait for the same answer.
-        let mut held = self.held.lock().await;
-        let now = SystemTime::now();
-        if !fresh::is_due(now, held.obtained, held.expires) {
-            return Ok(held.clone());
+    /// there are no newer ones soon; then the reason is told.
+    async fn current(self: &Arc<Self>) -> Result<Credentials, String> {
+        if !self.is_due() {
+            return Ok(self.held());
         }
-        match (self.obtain)().await {
-            Ok(newer) => *held = newer,
-            Err(problem) if now >= held.expires => return Err(problem),
-            Err(_) => {}
+        if let Ok(turn) = Arc::clone(&self.replacing).try_lock_owned() {
+            // To its end, though nobody waits for it any more.
+            tokio::spawn(Arc::clone(self).replace(turn));
         }
-        Ok(held.clone())
+        // Whoever has it is done when it can be had.
+        let replaced = async { self.replacing.lock().await.clone() };
+        if SystemTime::now() < self.held().expires {
+            let _ = tokio::time::timeout(PATIENCE, replaced).await;
+            return Ok(self.held());
+        }
+        let problem = replaced.await;
+        let held = self.held();
+        if SystemTime::now() < held.expires {
+            return Ok(held);
+        }
+        Err(problem.unwrap_or_else(|| "new credentials have ended already".to_owned()))
+    }
+
+    async fn replace(self: Arc<Self>, mut problem: OwnedMutexGuard<Option<String>>) {
+        *problem = match (self.obtain)().await {
+            Ok(newer) => {
+                *self.held.write().unwrap_or_else(PoisonError::into_inner) = newer;
+                None
+            }
+            Err(why) => Some(why),
+        };
+    }
+
+    fn held(&self) -> Credentials {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_due(&self) -> bool {
+        let held = self.held();
+        fresh::is_due(SystemTime::now(), held.obtained, held.expires)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -10,44 +11,65 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
 use ledger::Redacted;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use super::{Credentials, Keeper};
 
 /// Where they are.
 pub(super) const PATH: &str = "/credentials";
+/// So many clients are listened to at the same time; others wait.
+const CLIENTS: usize = 64;
+/// For so long, until their request is complete.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// No request of an SDK's is larger.
+const LARGEST: usize = 16 << 10;
 
 /// Answers for as long as it is not dropped.
 pub(super) async fn serve(listener: TcpListener, keeper: Keeper, token: Redacted<String>) {
-    let desk = Arc::new((keeper, token));
+    let (desk, places) = (Arc::new((Arc::new(keeper), token)), Arc::new(Semaphore::new(CLIENTS)));
     loop {
+        let place = Arc::clone(&places).acquire_owned().await;
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(converse(stream, Arc::clone(&desk)))),
+            Ok((stream, _)) => {
+                let conversation = converse(stream, Arc::clone(&desk));
+                tokio::spawn(async move {
+                    conversation.await;
+                    drop(place);
+                });
+            }
             // Out of descriptors, or the client is already gone: try again a little later.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-async fn converse(stream: TcpStream, desk: Arc<(Keeper, Redacted<String>)>) {
+/// Whoever knows the token, and what it opens.
+type Desk = (Arc<Keeper>, Redacted<String>);
+
+/// One request: nobody keeps a place for the next one.
+async fn converse(stream: TcpStream, desk: Arc<Desk>) {
     let service = service_fn(move |request| {
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(answer(&request, &desk.0, &desk.1).await) }
     });
     // A broken connection is the client's affair.
     let _ = http1::Builder::new()
-        .header_read_timeout(None)
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .keep_alive(false)
+        .max_buf_size(LARGEST)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
 async fn answer(
     request: &Request<Incoming>,
-    keeper: &Keeper,
+    keeper: &Arc<Keeper>,
     token: &Redacted<String>,
 ) -> Response<Full<Bytes>> {
     if request.uri().path() != PATH || request.method() != Method::GET {

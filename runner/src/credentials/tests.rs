@@ -83,6 +83,51 @@ async fn those_at_hand_are_given_while_there_are_no_others() {
     assert_eq!(key(&endpoint).await, "key-0");
 }
 
+/// AWS may be silent: what is good is given in time, and whoever asked AWS goes on.
+#[tokio::test]
+async fn those_at_hand_are_given_while_others_are_on_their_way() {
+    let mut held = credentials(0, Duration::from_mins(5));
+    held.obtained -= HOUR;
+    let answer = Arc::new(tokio::sync::Notify::new());
+    let (told, asked) = (Arc::clone(&answer), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&asked);
+    let obtain: Obtain = Arc::new(move || {
+        let (told, number) = (Arc::clone(&told), counted.fetch_add(1, Ordering::SeqCst) + 1);
+        Box::pin(async move {
+            told.notified().await;
+            Ok(credentials(number, HOUR))
+        })
+    });
+    let endpoint = Endpoint::open(Keeper::new(held, obtain)).await.unwrap();
+    let soon = Duration::from_millis(1_900);
+    for _ in 0..2 {
+        assert_eq!(tokio::time::timeout(soon, key(&endpoint)).await.unwrap(), "key-0");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "it was asked once");
+    answer.notify_one();
+    assert_eq!(key(&endpoint).await, "key-1");
+}
+
+/// Whoever opens connections and says nothing, or never ends a request, keeps no place.
+#[tokio::test]
+async fn many_clients_with_nothing_to_say_cost_little() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let endpoint = opened(HOUR, HOUR, 0).await;
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        let mut stream = tokio::net::TcpStream::connect(endpoint.address).await.unwrap();
+        let large = format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(64 << 10));
+        let _ = stream.write_all(large.as_bytes()).await;
+        streams.push(stream);
+    }
+    for stream in &mut streams {
+        let mut told = String::new();
+        let _ = stream.read_to_string(&mut told).await;
+        assert!(told.is_empty() || told.starts_with("HTTP/1.1 431"), "{told}");
+    }
+    assert_eq!(key(&endpoint).await, "key-0");
+}
+
 #[tokio::test]
 async fn when_there_are_none_the_reason_is_told() {
     let endpoint = opened(Duration::ZERO, HOUR, 1).await;
