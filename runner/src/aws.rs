@@ -9,7 +9,9 @@ pub mod role;
 pub mod task;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
@@ -67,6 +69,8 @@ pub enum AwsError {
     },
 }
 
+/// AWS answers in less, or not at all: then it is asked again. By itself the SDK waits for ever.
+const ANSWER: Duration = Duration::from_secs(20);
 const GET_FUNCTION: &str = "GetFunction";
 const GET_LAYER: &str = "GetLayerVersionByArn";
 
@@ -74,8 +78,9 @@ const GET_LAYER: &str = "GetLayerVersionByArn";
 pub async fn config(region: Option<String>) -> SdkConfig {
     let client = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(client.build_https());
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER).build();
+    let loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
+    let mut loader = loader.http_client(client.build_https());
     if let Some(region) = region {
         loader = loader.region(Region::new(region));
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::error::Fault;
 use crate::causes::causes;
 
+/// A peer that says nothing for so long has gone away without a word. S3 takes its time over large copies.
+const SILENCE: Duration = Duration::from_mins(2);
+
 /// A client that follows no redirect, since the URL it is given is the object's own.
 pub fn new() -> Result<reqwest::Client, Fault> {
     with(roots())
@@ -16,6 +19,7 @@ pub(crate) fn with(roots: rustls::RootCertStore) -> Result<reqwest::Client, Faul
         .tls_backend_preconfigured(tls(roots))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
+        .read_timeout(SILENCE)
         .build();
     client.map_err(|error| Fault::Client { problem: causes(&error) })
 }
