@@ -1,9 +1,12 @@
 //! Jobs of a ledger: one owner for an attempt, one outcome for a job, whatever happens.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Child;
+use std::time::Duration;
 
-use e2e::{ControlPlane, Deployed, Moto, Package, Run, Sandbox, confined, fixture, python};
+use e2e::{ControlPlane, Deployed, Hush, Moto, Package, Run, Sandbox, confined, fixture, python};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -310,15 +313,11 @@ fn a_job_runs_in_its_image() {
     assert!(!desk.has("active/j-1"));
 }
 
-/// The same in S3.
-#[test]
-fn a_job_may_be_in_a_bucket() {
-    let (moto, plane) =
-        (Moto::start(), ControlPlane::with(Deployed::new(&python(), "python3.11", "app.echo")));
+/// A job in a bucket, and whoever is to run it.
+fn in_a_bucket(moto: &Moto, plane: &ControlPlane, event: &str) -> Sandbox {
     moto.bucket("jobs-of-mine");
-    let event = format!("\"{}\"", "x".repeat(300 << 10));
     moto.put("jobs-of-mine/p/active/j-1", b"");
-    moto.put("jobs-of-mine/p/jobs/j-1/job.json", job(&event).as_bytes());
+    moto.put("jobs-of-mine/p/jobs/j-1/job.json", job(event).as_bytes());
     let runtimes = e2e::root().join(".runtimes").display().to_string();
     let sandbox = Sandbox::new(&[])
         .variable("IMMORTAL_RUNTIME_DIR", &runtimes)
@@ -326,8 +325,110 @@ fn a_job_may_be_in_a_bucket() {
         .variable("IMMORTAL_ATTEMPT", "1")
         .variable("IMMORTAL_DESTINATIONS", "s3://jobs-of-mine/done");
     let all = moto.variables().into_iter().chain(plane.variables());
-    let sandbox = all.fold(sandbox, |sandbox, (name, value)| sandbox.variable(name, value));
-    sandbox.run().ends_with(0).prints("");
+    all.fold(sandbox, |sandbox, (name, value)| sandbox.variable(name, value))
+}
+
+/// A stop ends in time, though the ledger has fallen silent: whatever was to be said to it.
+#[test]
+fn a_silent_ledger_does_not_hold_up_a_stop() {
+    let (moto, event) = (Moto::start(), r#"{"seconds":60}"#);
+    for (before, said) in [("", "sleeping"), ("the job", "")] {
+        let plane = ControlPlane::with(Deployed::new(&python(), "python3.11", "app.sleep"));
+        let network = Hush::before(moto.url());
+        let sandbox = in_a_bucket(&moto, &plane, event)
+            .variable("AWS_ENDPOINT_URL_S3", network.url())
+            .variable("IMMORTAL_STOP_TIMEOUT", "4s");
+        if !before.is_empty() {
+            network.falls();
+        }
+        let mut child = sandbox.start();
+        if said.is_empty() {
+            std::thread::sleep(Duration::from_millis(500));
+        } else {
+            wait_for(&mut child, said);
+        }
+        network.falls();
+        terminate(&child);
+        let (run, took) = finish(child);
+        run.ends_with(143);
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+}
+
+/// An agent of ECS: as the task metadata endpoint, version 4, answers (ECS developer guide).
+fn agent(task: &'static str, container: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/v4/x", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let body = if line.contains("/v4/x/task ") { task } else { container };
+            let length = body.len();
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+        }
+    });
+    address
+}
+
+#[test]
+fn an_attempt_says_which_task_and_container_makes_it() {
+    let task = r#"{"Cluster":"c","TaskARN":"arn:aws:ecs:eu-west-1:123456789012:task/c/1","Family":"f","Revision":"3"}"#;
+    let address = agent(task, r#"{"DockerId":"1-2","Name":"runner","Limits":{"CPU":2}}"#);
+    let desk = desk("app.echo", "1").variable("ECS_CONTAINER_METADATA_URI_V4", &address);
+    desk.run(1).ends_with(0);
+    let attempt = desk.read("jobs/j-1/attempts/1.json");
+    let found = (&attempt["taskArn"], &attempt["container"]);
+    assert_eq!(found, (&json!("arn:aws:ecs:eu-west-1:123456789012:task/c/1"), &json!("1-2")));
+    assert!(attempt["runnerVersion"].is_string() && attempt["started"].is_string(), "{attempt}");
+    // A duplicate names it; an agent that is not there, or answers nonsense, stops nobody.
+    desk.write("active/j-1", "");
+    std::fs::remove_file(desk.path("jobs/j-1/outcome.json")).unwrap();
+    desk.run(1).ends_with(0).says("arn:aws:ecs:eu-west-1:123456789012:task/c/1");
+    let other = self::desk("app.echo", "1")
+        .variable("ECS_CONTAINER_METADATA_URI_V4", &agent("nonsense", "[]"));
+    other.run(1).ends_with(0);
+    assert_eq!(other.read("jobs/j-1/attempts/1.json")["taskArn"], Value::Null);
+}
+
+/// AWS may say nothing at all: it is asked again, and again, and then the job is left for the next attempt.
+#[test]
+fn a_silent_lambda_is_not_waited_for_without_end() {
+    let desk = desk("app.echo", "1");
+    let network = Hush::before(&format!("http://{}", desk.plane.address()));
+    network.falls();
+    let desk =
+        desk.variable("AWS_ENDPOINT_URL_LAMBDA", network.url()).variable("AWS_MAX_ATTEMPTS", "1");
+    desk.run(1).ends_with(69).says("GetFunction");
+    assert!(desk.has("active/j-1"));
+}
+
+/// Whoever is told to stop before the attempt is claimed leaves it to others.
+#[test]
+fn a_stop_before_the_claim_leaves_no_attempt() {
+    let (moto, plane) =
+        (Moto::start(), ControlPlane::with(Deployed::new(&python(), "python3.11", "app.echo")));
+    let agent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", agent.local_addr().unwrap());
+    let sandbox =
+        in_a_bucket(&moto, &plane, "1").variable("ECS_CONTAINER_METADATA_URI_V4", &address);
+    // Which does not answer.
+    let child = sandbox.start();
+    let _asked = agent.accept().unwrap();
+    terminate(&child);
+    let (run, took) = finish(child);
+    run.ends_with(143);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(moto.get("jobs-of-mine/p/jobs/j-1/attempts/1.json").is_none());
+}
+
+/// The same in S3.
+#[test]
+fn a_job_may_be_in_a_bucket() {
+    let (moto, plane) =
+        (Moto::start(), ControlPlane::with(Deployed::new(&python(), "python3.11", "app.echo")));
+    let event = format!("\"{}\"", "x".repeat(300 << 10));
+    in_a_bucket(&moto, &plane, &event).run().ends_with(0).prints("");
     let read = |name: &str| moto.get(&format!("jobs-of-mine/p/{name}"));
     let outcome: Value = serde_json::from_slice(&read("jobs/j-1/outcome.json").unwrap()).unwrap();
     assert_eq!(outcome["response"]["bytes"], event.len());

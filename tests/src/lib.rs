@@ -11,6 +11,7 @@
 
 mod cluster;
 mod control_plane;
+mod hush;
 mod moto;
 mod puppet;
 mod registry;
@@ -27,6 +28,7 @@ use std::process::{Child, Command, Stdio};
 
 pub use cluster::{Cluster, Faults};
 pub use control_plane::{ControlPlane, Deployed};
+pub use hush::Hush;
 pub use moto::Moto;
 pub use puppet::{Puppet, Stage, is_running};
 pub use registry::Registry;

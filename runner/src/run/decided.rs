@@ -32,7 +32,8 @@ pub struct Decided<'a> {
 impl Decided<'_> {
     /// What is delivered, and where to.
     pub async fn packed(&self, outcome: &Outcome) -> Result<(SdkConfig, Parcel, Route), RunError> {
-        self.ledger.settle(&self.job.id, outcome).await?;
+        let settled = self.ledger.settle(&self.job.id, outcome).await;
+        settled.map_err(|error| RunError::Undeliverable(causes(&error)))?;
         let kept = || Arc::new(Kept(self.ledger.clone(), self.job.id.clone())) as Arc<dyn Large>;
         let large = outcome.response.as_ref().map(|_| kept());
         let parcel = Parcel::of(outcome, large, Some((self.job, self.ledger.root())))?;
@@ -53,8 +54,8 @@ impl Decided<'_> {
     /// Records that all destinations have it, and strikes the job off the unfinished ones.
     pub async fn strike(&self, mut outcome: Outcome) -> Result<(), RunError> {
         outcome.delivered = Some(Time::now());
-        self.ledger.amend(&self.job.id, &outcome).await?;
-        Ok(self.ledger.delivered(&self.job.id).await?)
+        self.ledger.amend(&self.job.id, &outcome).await.map_err(RunError::Unstruck)?;
+        self.ledger.delivered(&self.job.id).await.map_err(RunError::Unstruck)
     }
 
     /// Where AWS is asked.

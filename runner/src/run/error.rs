@@ -86,6 +86,11 @@ pub enum RunError {
     /// The outcome did not reach all its destinations.
     #[error("the outcome was not delivered: {0}")]
     Undeliverable(String),
+    /// That it did could not be recorded.
+    #[error(
+        "the outcome was delivered, which could not be recorded: the next attempt delivers it again"
+    )]
+    Unstruck(#[source] LedgerError),
     /// The port is taken, or not ours to take.
     #[error("could not listen on {address}; choose another with --port and --host")]
     Listen {
@@ -153,6 +158,7 @@ impl From<&RunError> for Code {
             | RunError::Unrecorded(_)
             | RunError::Response(_)
             | RunError::NoTime(_)
+            | RunError::Unstruck(_)
             | RunError::Undeliverable(_) => Self::Undelivered,
             RunError::Unpack(error) => error.into(),
             RunError::Place(_) | RunError::SetUp(_) | RunError::Machine { .. } => Self::Internal,

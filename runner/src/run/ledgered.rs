@@ -27,9 +27,8 @@ pub(super) async fn run(
     signals: Signals,
 ) -> Result<Code, RunError> {
     let Signals { mut stop, child } = signals;
-    let entered = tokio::select! {
-        entered = claim::enter(&asked, environment) => entered?,
-        _ = stop.asked() => return Ok(Code::Interrupted),
+    let Some(entered) = claim::enter(&asked, environment, &mut stop).await? else {
+        return Ok(Code::Interrupted);
     };
     let desk = |ledger, job| Desk { ledger, job, destinations, asked: &asked };
     match entered {
@@ -43,7 +42,10 @@ pub(super) async fn run(
         Entered::Mine(held, job) => {
             let desk = desk(held.ledger.clone(), *job);
             let tried = async {
-                let run = settings::of(&desk.job, &desk.ledger, &asked).await?;
+                let run = tokio::select! {
+                    run = settings::of(&desk.job, &desk.ledger, &asked) => run?,
+                    _ = stop.asked() => return Ok(Tried::Interrupted),
+                };
                 Box::pin(attempt::once(run, environment, &mut stop, child)).await
             };
             let tried = Box::pin(heart::beating(&desk.job, desk.region(), tried)).await;
@@ -74,7 +76,7 @@ impl Desk<'_> {
                 if mutant("interrupted-is-done") {
                     self.ledger.delivered(&self.job.id).await?;
                 }
-                held.note(State::Interrupted, "told to stop").await;
+                self.note(stop, held, State::Interrupted, "told to stop").await;
                 return Ok(Code::Interrupted);
             }
             Ok(Tried::Answered(ran)) => {
@@ -85,7 +87,7 @@ impl Desk<'_> {
                 (self.refused(&error), Some(error))
             }
             Err(error) => {
-                held.note(State::Ended, &causes(&error)).await;
+                self.note(stop, held, State::Ended, &causes(&error)).await;
                 return Err(error);
             }
         };
@@ -98,16 +100,28 @@ impl Desk<'_> {
         if let Decision::Already(other) = decision.map_err(RunError::Unrecorded)?
             && !mutant("deliver-own-outcome")
         {
-            let _best_effort = self.ledger.discard(&self.job.id, self.asked.attempt).await;
+            let discarding = self.ledger.discard(&self.job.id, self.asked.attempt);
+            let _best_effort = within(stop, timeout, discarding).await;
             say(&format!(
                 "attempt {} has decided this job's outcome: nothing was to be done",
                 other.attempt
             ));
             return Ok(Code::Success);
         }
-        held.note(State::Ended, how(&outcome)).await;
+        self.note(stop, held, State::Ended, how(&outcome)).await;
         let code = Box::pin(self.deliver(stop, outcome)).await?;
         error.map_or(Ok(code), Err)
+    }
+
+    /// Notes how far the attempt is. What decides is the outcome: a note that fails, or has no time left, is only said.
+    async fn note(&self, stop: &mut Stop, held: Held, state: State, reason: &str) {
+        let timeout = self.asked.limits.stop_timeout;
+        let problem = match within(stop, timeout, held.note(state, reason)).await {
+            Some(Ok(())) => return,
+            Some(Err(error)) => causes(&error),
+            None => "there was no time left".to_owned(),
+        };
+        say(&format!("the attempt's end was not noted: {problem}"));
     }
 
     /// The outcome of a job that has its answer. A large one is in the ledger before the outcome is.

@@ -6,8 +6,9 @@ use ledger::{HttpClient, LedgerError};
 use crate::aws::{self, task};
 use crate::config::{Claimable, Environment, Variable};
 use crate::fetch::client;
-use crate::run::deliver::say;
+use crate::run::deliver::within;
 use crate::run::error::{RunError, machine};
+use crate::signals::Stop;
 
 /// What there is to be done.
 pub(super) enum Entered {
@@ -26,32 +27,58 @@ pub(super) struct Held {
     attempt: Attempt,
 }
 
-/// Opens the ledger and claims the attempt. An attempt at a job whose outcome is not yet delivered is there to
-/// deliver it.
+/// Opens the ledger and claims the attempt; nothing if it is told to stop before. An attempt at a job whose outcome is
+/// not yet delivered is there to deliver it.
 pub(super) async fn enter(
     asked: &Claimable,
     environment: &impl Environment,
-) -> Result<Entered, RunError> {
+    stop: &mut Stop,
+) -> Result<Option<Entered>, RunError> {
+    let (ledger, job, attempt) = tokio::select! {
+        found = find(asked, environment) => found?,
+        _ = stop.asked() => return Ok(None),
+    };
+    // From here on a stop waits for the answer: what is ours is handed back, and not left without a word.
+    let claiming = claim(asked, ledger, job, attempt);
+    within(stop, asked.limits.stop_timeout, claiming).await.transpose()
+}
+
+/// The job, and the attempt that is to be made.
+async fn find(
+    asked: &Claimable,
+    environment: &impl Environment,
+) -> Result<(Ledger, Box<Job>, Attempt), RunError> {
     let ledger = open(&asked.root, asked.region.clone()).await?;
-    let address = || asked.root.job(&asked.id).to_string();
     let job = ledger.job(&asked.id).await?;
-    let job = Box::new(job.ok_or_else(|| RunError::NoJob { address: address() })?);
-    let attempt = attempt(asked.attempt, environment).await;
-    match ledger.claim(&asked.id, &attempt).await? {
+    let job = job.ok_or_else(|| RunError::NoJob { address: address(asked) })?;
+    Ok((ledger, Box::new(job), attempt(asked.attempt, environment).await))
+}
+
+async fn claim(
+    asked: &Claimable,
+    ledger: Ledger,
+    job: Box<Job>,
+    attempt: Attempt,
+) -> Result<Entered, RunError> {
+    Ok(match ledger.claim(&asked.id, &attempt).await? {
         Claim::Mine => {
             let held = Held { ledger, job: asked.id.clone(), attempt };
-            Ok(Entered::Mine(Box::new(held), job))
+            Entered::Mine(Box::new(held), job)
         }
-        Claim::Taken(other) => Ok(Entered::Nothing(taken(&other, &address()))),
+        Claim::Taken(other) => Entered::Nothing(taken(&other, &address(asked))),
         Claim::Decided(outcome) if ledger.is_active(&asked.id).await? => {
-            Ok(undelivered(ledger, job, outcome, &attempt))
+            undelivered(ledger, job, outcome, &attempt)
         }
-        Claim::Decided(outcome) => Ok(Entered::Nothing(format!(
+        Claim::Decided(outcome) => Entered::Nothing(format!(
             "{} has its outcome since attempt {}: nothing was to be done",
-            address(),
+            address(asked),
             outcome.attempt
-        ))),
-    }
+        )),
+    })
+}
+
+fn address(asked: &Claimable) -> String {
+    asked.root.job(&asked.id).to_string()
 }
 
 /// Whoever decided the outcome may still be at it, unless this is a later attempt.
@@ -98,12 +125,9 @@ async fn attempt(number: u32, environment: &impl Environment) -> Attempt {
 }
 
 impl Held {
-    /// Notes how far the attempt is. What decides is the outcome: a note that fails is only said.
-    pub(super) async fn note(self, state: State, reason: &str) {
+    /// Notes how far the attempt is.
+    pub(super) async fn note(self, state: State, reason: &str) -> Result<(), LedgerError> {
         let attempt = self.attempt.over(state, Time::now(), reason);
-        let noted: Result<(), LedgerError> = self.ledger.note(&self.job, &attempt).await;
-        if let Err(error) = noted {
-            say(&format!("the attempt's end was not noted: {error}"));
-        }
+        self.ledger.note(&self.job, &attempt).await
     }
 }
