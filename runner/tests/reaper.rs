@@ -26,7 +26,7 @@ fn shell(script: &str) -> Program {
 
 /// Runs them all, and says how each ended that ended otherwise than expected.
 async fn wrong(programs: Vec<(Program, Exit)>) -> Vec<(Exit, Option<Exit>)> {
-    process::prepare(false).unwrap();
+    process::prepare(None).unwrap();
     let exits = Exits::new();
     let mut child = signal(SignalKind::child()).unwrap();
     let (ended, mut told) = mpsc::unbounded_channel();

@@ -62,6 +62,29 @@ fn in_an_image_it_has_no_rights_and_lambdas_limits() {
     assert_eq!(seen["limits"], "10737418240 1024 1024 65536 ");
 }
 
+/// PID 1 can still start the function as another user and end it, and nothing else of what root can; and it needs no more
+/// from whoever starts the container, who may also let nobody gain rights.
+#[test]
+fn pid_1_has_no_rights_but_those_it_needs() {
+    let code = "def handler(event, context):
+    lines = open('/proc/1/status').read().splitlines()
+    sets = dict(line.split(':\\t') for line in lines if line.startswith('Cap'))
+    return [sets[name] for name in ('CapEff', 'CapPrm', 'CapInh')]
+";
+    let package = Package::default().file("app.py", code);
+    let plane = ControlPlane::with(Deployed::new(&package, "python3.11", "app.handler"));
+    let mut variables = plane.variables();
+    variables.push(("IMMORTAL_FUNCTION", "resize"));
+    // KILL, SETGID, SETUID: bits 5 to 7.
+    let few = serde_json::json!(["00000000000000e0", "00000000000000e0", "0000000000000000"]);
+    let strict = ["--cap-drop=ALL", "--cap-add=KILL", "--cap-add=SETGID", "--cap-add=SETUID"];
+    let strict = [&strict[..], &["--security-opt=no-new-privileges"]].concat();
+    for options in [&[][..], &strict] {
+        let seen = e2e::confined(options, "immortal/python", &variables).ends_with(0).json();
+        assert_eq!(seen, few, "{options:?}");
+    }
+}
+
 /// Variables by which loaders, runtimes and SDKs are led: the function's owner may set them for the function. The
 /// supervisor would neither find Lambda nor the code if it took one of them for itself.
 const DANGEROUS: [(&str, &str); 24] = [

@@ -7,12 +7,15 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Pid, getppid, setsid};
+use nix::unistd::{Gid, Pid, Uid, getppid, setgid, setgroups, setsid, setuid, write};
+
+use super::User;
 
 /// The last signal number of Linux.
 const LAST_SIGNAL: libc::c_int = 64;
@@ -25,15 +28,22 @@ const LIMITS: [(Resource, u64); 4] = [
 ];
 
 /// Lets the child start clean: a session of its own, no signal blocked or ignored, no descriptor of ours but
-/// `kept` and the first three, and an end when this program ends. With `limits`, Lambda's resource limits.
-pub(super) fn settle(command: &mut Command, kept: Option<RawFd>, limits: bool) {
+/// `kept` and the first three, and an end when this program ends or memory does. As another user it has Lambda's
+/// resource limits, too.
+pub(super) fn settle(command: &mut Command, kept: Option<RawFd>, user: Option<User>) {
     let parent = Pid::this();
     let settle = move || {
+        end_before_parent();
+        if let Some(user) = user {
+            setgroups(&[])?;
+            setgid(Gid::from_raw(user.gid))?;
+            setuid(Uid::from_raw(user.uid))?;
+        }
         setsid()?;
         live_as_long_as(parent)?;
         reset_signals()?;
         umask(Mode::S_IWGRP | Mode::S_IWOTH);
-        if limits {
+        if user.is_some() {
             LIMITS.into_iter().try_for_each(|(resource, most)| limit(resource, most))?;
         }
         close_all_but(kept)
@@ -44,6 +54,13 @@ pub(super) fn settle(command: &mut Command, kept: Option<RawFd>, limits: bool) {
     unsafe {
         command.pre_exec(settle);
     }
+}
+
+/// Where memory runs out, the kernel ends the child and what it starts before the supervisor, even if each of them is
+/// smaller. What cannot be set stays as it is. Source: proc(5), `oom_score_adj`.
+fn end_before_parent() {
+    let file = open(c"/proc/self/oom_score_adj", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
+    let _best_effort = file.map(|file| write(file, b"500"));
 }
 
 /// The kernel ends the child when this program ends, however that comes.

@@ -1,7 +1,6 @@
-//! How much memory the processes below this one use, whom the kernel is to kill for want of it, and whether
-//! it did. Source: proc(5); the kernel's "Control Group v2" and "Memory Resource Controller".
+//! How much memory the processes below this one use, and whether the kernel killed one for want of it. Source: proc(5); the kernel's "Control Group v2" and "Memory Resource Controller".
 
-use std::fs::{read_to_string, write};
+use std::fs::read_to_string;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
@@ -14,12 +13,6 @@ pub fn kills() -> u64 {
         .iter()
         .find_map(|path| number(&read_to_string(path).ok()?, "oom_kill "))
         .unwrap_or(0)
-}
-
-/// Where memory runs out, the kernel ends this program's processes before the supervisor, even if each of them is smaller:
-/// what they start from now on is like them. What cannot be set stays as it is. Source: proc(5), `oom_score_adj`.
-pub fn ends_before_us(group: Group) {
-    let _ = write(format!("/proc/{}/oom_score_adj", group.leader), "500");
 }
 
 /// What the largest of these programs' processes has used at its most, in bytes: the high-water marks of those that

@@ -7,11 +7,11 @@ mod child;
 mod exits;
 mod leftovers;
 pub mod memory;
+mod rights;
 
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -23,6 +23,7 @@ use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, pipe2};
+pub use rights::Rights;
 
 use crate::boot::environment::Variables;
 use crate::session::Exit;
@@ -72,13 +73,14 @@ pub struct Group {
     leader: Pid,
 }
 
-/// Makes this process the one that orphans come to, and, in an image, closes it to the function:
-/// no program gains rights by being executed, and nobody reads this one's memory or environment.
-pub fn prepare(image: bool) -> nix::Result<()> {
+/// Makes this process the one that orphans come to, and, in an image, closes it to the function: no program gains
+/// rights by being executed, nobody reads this one's memory or environment, and it has no more rights itself than these.
+pub fn prepare(image: Option<Rights>) -> nix::Result<()> {
     prctl::set_child_subreaper(true)?;
-    if image {
+    if let Some(rights) = image {
         prctl::set_no_new_privs()?;
         prctl::set_dumpable(false)?;
+        rights.keep()?;
     }
     Ok(())
 }
@@ -90,18 +92,14 @@ impl Program {
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value.expose())));
         command.args(&self.arguments).current_dir(&self.directory);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some(user) = self.user {
-            command.gid(user.gid).uid(user.uid);
-        }
         let log = self.log.map(|name| offer(&mut command, name)).transpose()?;
         let kept = log.as_ref().map(|(_reading, writing)| writing.as_raw_fd());
-        child::settle(&mut command, kept, self.user.is_some());
+        child::settle(&mut command, kept, self.user);
         let mut child = command.spawn()?;
         let pipes = child.stdout.take().zip(child.stderr.take());
         let (stdout, stderr) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
         let group = Group { leader: Pid::from_raw(child.id().cast_signed()) };
         exits.expect(group, ended.clone());
-        memory::ends_before_us(group);
         let log = log.map(|(reading, _writing)| reading);
         Ok(Started { group, stdout: stdout.into(), stderr: stderr.into(), log })
     }

@@ -25,9 +25,10 @@ pub(super) struct Ran {
     pub(super) answer: Answer,
 }
 
-/// Runs one function once.
+/// Runs one function once. What comes of it may have to be written to files, whoever owns them.
 pub(super) async fn once(
     run: Run,
+    files: bool,
     environment: &impl Environment,
     stop: &mut Stop,
     child: tokio::signal::unix::Signal,
@@ -37,7 +38,8 @@ pub(super) async fn once(
         ready = ready(run, environment, times) => ready?,
         _ = stop.asked() => return Ok(Tried::Interrupted),
     };
-    process::prepare(prepared.place.is_image()).map_err(machine("preparing to start processes"))?;
+    let rights = prepared.rights(files);
+    process::prepare(rights).map_err(machine("preparing to start processes"))?;
     let reply = supervise::once(&prepared, event.clone(), environment, stop, child, times).await?;
     Ok(match reply {
         Some(Reply::Whole(answer)) => {

@@ -40,7 +40,7 @@ pub(super) async fn run(
     if destinations.is_some() {
         run.limits = run.limits.with_time_to_deliver();
     }
-    let tried = Box::pin(attempt::once(run, environment, &mut stop, child)).await?;
+    let tried = Box::pin(attempt::once(run, false, environment, &mut stop, child)).await?;
     let Tried::Answered(ran) = tried else { return Ok(Code::Interrupted) };
     let Some(destinations) = destinations else { return print(ran.answer) };
     let code = report::code(&ran.answer);

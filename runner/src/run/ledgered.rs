@@ -6,7 +6,7 @@ mod claim;
 mod heart;
 pub(super) mod settings;
 
-use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, State, Time, mutant};
+use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, Root, State, Time, mutant};
 
 use super::attempt::{self, Ran, Tried};
 use super::decided::Decided;
@@ -41,12 +41,13 @@ pub(super) async fn run(
         }
         Entered::Mine(held, job) => {
             let desk = desk(held.ledger.clone(), *job);
+            let files = matches!(asked.root, Root::Directory(_));
             let tried = async {
                 let run = tokio::select! {
                     run = settings::of(&desk.job, &desk.ledger, &asked) => run?,
                     _ = stop.asked() => return Ok(Tried::Interrupted),
                 };
-                Box::pin(attempt::once(run, environment, &mut stop, child)).await
+                Box::pin(attempt::once(run, files, environment, &mut stop, child)).await
             };
             let tried = Box::pin(heart::beating(&desk.job, desk.region(), tried)).await;
             Box::pin(desk.conclude(&mut stop, *held, tried)).await

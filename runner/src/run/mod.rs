@@ -78,7 +78,7 @@ pub async fn run(
     signals: Signals,
 ) -> Result<Code, RunError> {
     let Signals { mut stop, child } = signals;
-    match Box::pin(attempt::once(run, environment, &mut stop, child)).await? {
+    match Box::pin(attempt::once(run, false, environment, &mut stop, child)).await? {
         Tried::Interrupted => Ok(Code::Interrupted),
         Tried::Answered(ran) => print(ran.answer),
     }

@@ -19,6 +19,7 @@ use crate::function::name::FunctionName;
 use crate::function::runtime::{self, Family};
 use crate::function::{Function, Location, Package, local};
 use crate::place::{self, Place};
+use crate::process::Rights;
 
 /// A function whose files are in place, and its event.
 pub(super) struct Prepared {
@@ -29,6 +30,14 @@ pub(super) struct Prepared {
     pub(super) strict: bool,
     /// Where the function finds credentials of its own.
     pub(super) credentials: Option<Endpoint>,
+}
+
+impl Prepared {
+    /// What PID 1 of an image still has to do. Elsewhere it is the user's own program.
+    pub(super) fn rights(&self, files: bool) -> Option<Rights> {
+        let roots = matches!(self.boot, Boot::Image(_));
+        self.place.is_image().then_some(Rights { roots, files })
+    }
 }
 
 /// What is to be started.

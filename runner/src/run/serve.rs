@@ -32,7 +32,7 @@ pub async fn serve(
         _ = signals.stop.asked() => return Ok(Code::Interrupted),
     };
     let front = bind(&serve, prepared.place.is_image()).await?;
-    process::prepare(prepared.place.is_image()).map_err(machine("preparing to start processes"))?;
+    process::prepare(prepared.rights(false)).map_err(machine("preparing to start processes"))?;
     both(&serve, &prepared, front, environment, signals, times).await?;
     Ok(Code::Success)
 }
