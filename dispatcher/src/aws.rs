@@ -12,7 +12,7 @@ use aws_sdk_lambda::types::FunctionConfiguration;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bytes::Bytes;
 use ledger::{Access, Bucket, Destination, HttpClient, LedgerError, Redacted, Root};
-use runner::aws::AwsError;
+use runner::aws::{AwsError, remedy};
 use runner::causes::causes;
 use runner::fetch::client;
 use runner::function::name::FunctionName;
@@ -148,11 +148,11 @@ where
     let Some(said) = error.as_service_error() else {
         return LookupError::Passing(format!(
             "{operation} of `{subject}` got no answer: {}",
-            causes(error)
+            remedy::unanswered(causes(error))
         ));
     };
     let code = said.code().unwrap_or("unknown");
-    let message = said.message().unwrap_or("without a message");
+    let message = remedy::refused(code, said.message().unwrap_or("without a message"));
     let text = format!("{operation} of `{subject}` was refused: {code}: {message}");
     match code {
         "ResourceNotFoundException" => LookupError::Absent(text),

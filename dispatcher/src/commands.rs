@@ -1,6 +1,6 @@
 //! What each command does, from its arguments to its exit code. Owns the wiring: configuration, AWS, ledger, launcher.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use runner::fetch::client;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::aws::Account;
 use crate::cli::{Command, Explain, Jobs, Printed, Retry, Show, Submit};
@@ -138,6 +138,9 @@ async fn opened(config: Config) -> Result<(Desked, Vec<(Queue, QueueSettings)>),
         info!(queue = queue.arn(), kind = %settings.kind, "reading");
         queues.push((queue, settings.clone()));
     }
+    if queues.is_empty() {
+        warn!("no [[queue]] is configured: only jobs that are recorded already are looked after");
+    }
     Ok((desk, queues))
 }
 
@@ -244,6 +247,9 @@ async fn submitted(asked: &Submit, desk: &Desked) -> Done {
     let outcome = Box::pin(submit::wait(desk, &job.id, |said| info!("{said}"))).await?;
     let (response, succeeded) = submit::response(&desk.ledger, &job.id, &outcome).await?;
     write(&response)?;
+    if io::stdout().is_terminal() {
+        print("\n")?;
+    }
     Ok(if succeeded { Ended::Well } else { Ended::Not })
 }
 

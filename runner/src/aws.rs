@@ -5,6 +5,7 @@ mod carriers;
 mod code;
 mod configured;
 mod presign;
+pub mod remedy;
 pub mod role;
 pub mod task;
 
@@ -198,15 +199,13 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
     let subject = subject.to_owned();
-    match error {
-        SdkError::ServiceError(refusal) => AwsError::Refused {
-            operation,
-            subject,
-            code: refusal.err().code().unwrap_or("no error code").to_owned(),
-            message: refusal.err().message().unwrap_or("no message").to_owned(),
-        },
-        _ => AwsError::Unreachable { operation, subject, problem: causes(error) },
+    if let SdkError::ServiceError(refusal) = error {
+        let code = refusal.err().code().unwrap_or("no error code").to_owned();
+        let message = remedy::refused(&code, refusal.err().message().unwrap_or("no message"));
+        return AwsError::Refused { operation, subject, code, message };
     }
+    let problem = remedy::unanswered(causes(error));
+    AwsError::Unreachable { operation, subject, problem }
 }
 
 /// Turns `GetFunction`'s answer into a function, or says which of its holes is in the way.

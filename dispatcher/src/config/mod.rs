@@ -162,7 +162,7 @@ impl Default for Serve {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("expected a configuration file at {}", path.display())]
+    #[error("expected a configuration file at {} (name another with --config or IMMORTAL_CONFIG; docs/dispatcher.md has the least that is enough)", path.display())]
     Unreadable {
         /// Where.
         path: PathBuf,

@@ -194,7 +194,7 @@ impl Docker {
     async fn engine(&self) -> Result<&Engine, String> {
         let connect = || async {
             Engine::connect_with_local_defaults()
-                .map_err(|error| format!("the Docker Engine cannot be reached: {error}"))
+                .map_err(|error| format!("the Docker Engine cannot be reached (is it running, and may you use its socket?): {error}"))
         };
         self.engine.get_or_try_init(connect).await
     }

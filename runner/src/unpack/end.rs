@@ -71,7 +71,10 @@ impl End {
 /// (zeros after it are padding) and that of no other one does.
 fn locate(tail: &[u8]) -> Result<usize, Fault> {
     let mut positions = positions(tail);
-    let last = positions.next().ok_or_else(|| structure("an end record", "none".to_owned()))?;
+    let none = || {
+        structure("a zip file, with an end record", "none: is it a zip file, and whole?".to_owned())
+    };
+    let last = positions.next().ok_or_else(none)?;
     if !reaches_end(tail, last) {
         let found = "something else after it";
         return Err(structure("the end record and its comment at the end", found.to_owned()));
