@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+pub(crate) use e2e::dispatcher;
 use e2e::{ControlPlane, Deployed, Moto, Package};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -215,14 +216,6 @@ pub(crate) fn attributes(request_id: &str, message: &str) -> Value {
         "ErrorCode": { "DataType": "Number", "StringValue": "200" },
         "ErrorMessage": { "DataType": "String", "StringValue": message },
     })
-}
-
-/// The dispatcher that is tested: `IMMORTAL_DISPATCHER`, or the one beside the runner.
-pub(crate) fn dispatcher() -> PathBuf {
-    let beside = || e2e::runner().with_file_name("immortal-dispatcher");
-    let path = std::env::var_os("IMMORTAL_DISPATCHER").map_or_else(beside, PathBuf::from);
-    assert!(path.is_file(), "{} is missing: run `make build`", path.display());
-    path
 }
 
 pub(crate) struct Serving(pub(crate) Child);

@@ -15,6 +15,7 @@ mod environment;
 mod example;
 mod fetch;
 mod function_errors;
+mod guide;
 mod hostile;
 mod hygiene;
 mod images;

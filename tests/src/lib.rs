@@ -55,6 +55,14 @@ pub fn fixture(name: &str) -> Vec<u8> {
     fs::read(root().join("tests/fixtures").join(name)).unwrap()
 }
 
+/// The dispatcher that is tested: `IMMORTAL_DISPATCHER`, or the one beside the runner.
+pub fn dispatcher() -> PathBuf {
+    let beside = || runner().with_file_name("immortal-dispatcher");
+    let path = std::env::var_os("IMMORTAL_DISPATCHER").map_or_else(beside, PathBuf::from);
+    assert!(path.is_file(), "{} is missing: run `make build`", path.display());
+    path
+}
+
 /// The runner that is tested: `IMMORTAL_RUNNER`, or the one that cargo has built.
 pub fn runner() -> PathBuf {
     let built = || root().join("target/debug/immortal-runner");
