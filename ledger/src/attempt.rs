@@ -33,6 +33,10 @@ pub struct Attempt {
     pub runner_version: String,
     /// When it was claimed.
     pub started: Time,
+    /// Its owner says again before this moment that it is at work, or is dead. Workers say so; a task's end is seen
+    /// from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alive_until: Option<Time>,
     /// When it was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Time>,
@@ -69,6 +73,7 @@ impl Attempt {
             host: None,
             runner_version: runner_version.to_owned(),
             started,
+            alive_until: None,
             ended: None,
             reason: None,
             unknown: Unknown::new(),
@@ -78,6 +83,12 @@ impl Attempt {
     /// The same, over.
     #[must_use]
     pub fn over(self, state: State, ended: Time, reason: &str) -> Self {
-        Self { state, ended: Some(ended), reason: Some(reason.to_owned()), ..self }
+        let (ended, reason) = (Some(ended), Some(reason.to_owned()));
+        Self { state, ended, reason, alive_until: None, ..self }
+    }
+
+    /// Whether its owner is known to be at work.
+    pub fn is_alive(&self, now: Time) -> bool {
+        self.state == State::Claimed && self.alive_until.is_some_and(|until| until > now)
     }
 }

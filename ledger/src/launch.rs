@@ -20,7 +20,7 @@ pub struct Launch {
     /// Who intended it.
     #[serde(default = "Writer::unknown")]
     pub writer: Writer,
-    /// What starts it: `ecs`, `docker`, `process`.
+    /// What starts it: `ecs`, `docker`, `process`, `worker`.
     pub launcher: String,
     /// Counts the requests of which each is a new one for the launcher; from 1.
     pub series: u32,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `id`, `address` | how jobs and ledgers are named; pure |
 //! | `job`, `launch`, `attempt`, `outcome`, `quarantine` | what is recorded of a job, and of what could not be one; pure |
+//! | `pointer` | the message by which a worker hears of an attempt; pure |
 //! | `record`, `destination` | Lambda's invocation record, and where outcomes go; pure |
 //! | `document`, `time`, `writer` | what all records have in common: versions, unknown fields, moments, nonces; pure |
 //! | `layout` | which object is where below a ledger's root; pure |
@@ -24,6 +25,7 @@ mod launch;
 mod layout;
 mod mutant;
 mod outcome;
+mod pointer;
 mod quarantine;
 mod record;
 mod redacted;
@@ -44,6 +46,7 @@ pub use mutant::mutant;
 /// The HTTP client that S3 is spoken to with: `HttpClient::new(reqwest_client)`.
 pub use object_store::client::HttpClient;
 pub use outcome::{Blame, Facts, Outcome, Record, Stored};
+pub use pointer::{Pointer, PointerError};
 pub use quarantine::Quarantined;
 pub use record::{
     Condition, InvocationRecord, RESPONSE, Response, ResponseContext, payload, qualified,

@@ -2,6 +2,7 @@
 //! (`2026-10-09T16:43:26.568Z`; Lambda developer guide, invocation records). Pure but for `now`.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -25,6 +26,18 @@ impl Time {
     /// Milliseconds since the Unix epoch; 0 for what was before.
     pub fn as_millis(self) -> u64 {
         u64::try_from(self.0.as_millisecond()).unwrap_or_default()
+    }
+
+    /// So much later, to the millisecond.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self::from_millis(self.as_millis().saturating_add(millis))
+    }
+
+    /// How long ago that was; nothing for what is still to come.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.as_millis().saturating_sub(earlier.as_millis()))
     }
 }
 
