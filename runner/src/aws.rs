@@ -1,15 +1,18 @@
 //! The AWS SDK: clients as the user configured them, and its answers as our own types. The only file
 //! that knows SDK types; policy is elsewhere.
 
+pub mod agent;
 mod carriers;
 mod code;
 mod configured;
+pub mod inbox;
 mod presign;
 pub mod remedy;
 pub mod role;
 pub mod task;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -75,8 +78,22 @@ const ANSWER: Duration = Duration::from_secs(20);
 const GET_FUNCTION: &str = "GetFunction";
 const GET_LAYER: &str = "GetLayerVersionByArn";
 
-/// Reads region, credentials and endpoints from the usual places.
+thread_local! {
+    /// What was read, by region: connections and credentials are kept for the next call.
+    static READ: RefCell<HashMap<Option<String>, SdkConfig>> = RefCell::default();
+}
+
+/// Reads region, credentials and endpoints from the usual places, once.
 pub async fn config(region: Option<String>) -> SdkConfig {
+    if let Some(known) = READ.with_borrow(|read| read.get(&region).cloned()) {
+        return known;
+    }
+    let config = read(region.clone()).await;
+    READ.with_borrow_mut(|read| read.insert(region, config.clone()));
+    config
+}
+
+async fn read(region: Option<String>) -> SdkConfig {
     let client = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER).build();

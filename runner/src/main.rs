@@ -17,6 +17,7 @@ use runner::run::{self, RunError};
 use runner::signals::{self, Signals};
 use tokio::runtime::{Builder, Runtime};
 
+#[derive(Debug, Clone, Copy)]
 struct Process;
 
 impl Environment for Process {
@@ -86,6 +87,7 @@ fn execute(cli: Cli) -> Code {
         Some(Command::Serve(serve)) => {
             return end(serve.settings(&Process).map(serve_until_stopped));
         }
+        Some(Command::Work(work)) => return end(work.settings(&Process).map(work_until_done)),
         Some(Command::Unpack(arguments)) => return unpack(&arguments),
         Some(Command::Runtimes) => return list_runtimes(),
         Some(Command::Enter(_)) => return Code::Usage,
@@ -109,6 +111,13 @@ fn serve_until_stopped(settings: config::Serve) -> Result<Code, RunError> {
     });
     runtime.shutdown_background();
     ended
+}
+
+fn work_until_done(settings: config::Work) -> Result<Code, RunError> {
+    contained(config::Container {
+        task: config::Task::Work(Box::new(settings)),
+        destinations: None,
+    })
 }
 
 fn watch(settings: config::Run, directory: &Path) -> Result<Code, RunError> {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::job::Event;
 use crate::payload::Payload;
-use crate::session::Failure;
+use crate::session::{Failure, Millis};
 
 /// One event that wants to be run.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Order {
     pub wants: Wants,
     /// When the answer is wanted.
     pub when: When,
+    /// How long it may run, in milliseconds, where that is not what its environment says.
+    pub limit: Option<Millis>,
     /// Where the answer goes. An order that is dropped unanswered belonged to an environment that ended.
     pub reply: oneshot::Sender<Reply>,
 }

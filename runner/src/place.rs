@@ -1,7 +1,9 @@
 //! Where the function's files go: `/var/task` and `/opt` in an image, a fresh directory elsewhere.
 //! What is in them is not known here.
 
+use std::fs::DirEntry;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -50,7 +52,7 @@ pub enum PlaceError {
 impl Place {
     /// In an image `/var/task` exists and we are root; anywhere else we stay out of the way.
     pub fn choose() -> Result<Self, PlaceError> {
-        if nix::unistd::geteuid().is_root() && Path::new(TASK).is_dir() {
+        if is_image() {
             return Ok(Self::Image);
         }
         let made = tempfile::Builder::new().prefix("immortal-").tempdir();
@@ -123,6 +125,100 @@ impl Place {
     }
 }
 
+/// What functions may write to beside `/tmp` in the images that this runs in.
+const SHARED: [&str; 5] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock"];
+/// Where files of functions wait that are not at their place, in an image. Nobody else may look in.
+const KEPT: &str = "/var/lib/immortal/kept";
+
+impl Place {
+    /// Takes a function's files from where it knows them, to be put back later. What it has left elsewhere is removed.
+    pub fn stow(self) -> Result<TempDir, PlaceError> {
+        let Self::Fresh(directory) = self else {
+            let kept = kept().map_err(|source| PlaceError::Io { path: KEPT.into(), source })?;
+            let waiting = [kept.path().join("task"), kept.path().join("opt")];
+            shift(&[self.task(), self.opt()], &waiting)?;
+            self.tidy()?;
+            return Ok(kept);
+        };
+        Ok(directory)
+    }
+
+    /// Puts a function's files back to where it knows them.
+    pub fn back(kept: TempDir) -> Result<Self, PlaceError> {
+        let place = Self::choose()?;
+        if place.is_image() {
+            place.clear()?;
+            let waiting = [kept.path().join("task"), kept.path().join("opt")];
+            shift(&waiting, &[place.task(), place.opt()])?;
+            return Ok(place);
+        }
+        Ok(Self::Fresh(kept))
+    }
+
+    /// Removes what a function has left in an image, wherever it may write. Elsewhere those places are everybody's.
+    pub fn tidy(&self) -> Result<(), PlaceError> {
+        if !self.is_image() {
+            return Ok(());
+        }
+        self.clear_root()?;
+        for path in SHARED.map(Path::new) {
+            sweep(path, SANDBOX.uid)
+                .map_err(|source| PlaceError::Io { path: path.into(), source })?;
+        }
+        Ok(())
+    }
+}
+
+/// A directory in which one function's files wait.
+fn kept() -> io::Result<TempDir> {
+    std::fs::create_dir_all(KEPT)?;
+    let kept = tempfile::tempdir_in(KEPT)?;
+    std::fs::create_dir(kept.path().join("task"))?;
+    std::fs::create_dir(kept.path().join("opt"))?;
+    Ok(kept)
+}
+
+/// Moves all that is in these directories into those, by name alone: they are on one disk.
+fn shift(from: &[PathBuf; 2], to: &[PathBuf; 2]) -> Result<(), PlaceError> {
+    for (from, to) in from.iter().zip(to) {
+        let moved = std::fs::read_dir(from).and_then(|entries| {
+            entries.into_iter().try_for_each(|entry| {
+                let entry = entry?;
+                std::fs::rename(entry.path(), to.join(entry.file_name()))
+            })
+        });
+        moved.map_err(|source| PlaceError::Io { path: from.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// Removes what belongs to this user.
+fn sweep(path: &Path, user: u32) -> io::Result<()> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.metadata()?.uid() == user {
+            remove(&entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// In an image `/var/task` exists and we are root.
+pub fn is_image() -> bool {
+    nix::unistd::geteuid().is_root() && Path::new(TASK).is_dir()
+}
+
+/// Lets go of files that were taken away by an earlier life of this container.
+pub fn forget() {
+    if is_image() {
+        let _ = std::fs::remove_dir_all(KEPT);
+    }
+}
+
 /// By which extensions name the address of their telemetry listeners (developer guide, "Using the
 /// Lambda Telemetry API").
 const SANDBOX_NAME: &str = "127.0.0.1 sandbox.localdomain sandbox\n";
@@ -143,15 +239,15 @@ fn clear(path: &Path, ours: bool) -> io::Result<()> {
     if !ours {
         return Ok(());
     }
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            std::fs::remove_dir_all(entry.path())?;
-        } else {
-            std::fs::remove_file(entry.path())?;
-        }
+    std::fs::read_dir(path)?.try_for_each(|entry| remove(&entry?))
+}
+
+fn remove(entry: &DirEntry) -> io::Result<()> {
+    if entry.file_type()?.is_dir() {
+        std::fs::remove_dir_all(entry.path())
+    } else {
+        std::fs::remove_file(entry.path())
     }
-    Ok(())
 }
 
 fn first(path: &Path) -> Option<String> {
@@ -178,6 +274,43 @@ mod tests {
         let task = place.task();
         drop(place);
         assert!(!task.exists());
+    }
+
+    #[test]
+    fn files_are_taken_away_and_put_back() {
+        let place = Place::Fresh(tempfile::tempdir().unwrap());
+        place.clear().unwrap();
+        let file = place.task().join("app.py");
+        std::fs::write(&file, "x").unwrap();
+        let again = Place::back(place.stow().unwrap()).unwrap();
+        assert_eq!(std::fs::read_to_string(again.task().join("app.py")).unwrap(), "x");
+    }
+
+    #[test]
+    fn all_that_is_in_a_directory_is_moved() {
+        let home = tempfile::tempdir().unwrap();
+        let [one, two, three, four] = ["a", "b", "c", "d"].map(|name| home.path().join(name));
+        for path in [&one, &two, &three, &four] {
+            std::fs::create_dir(path).unwrap();
+        }
+        std::fs::create_dir(one.join("deep")).unwrap();
+        std::fs::write(two.join("file"), "x").unwrap();
+        shift(&[one.clone(), two.clone()], &[three.clone(), four.clone()]).unwrap();
+        assert!(three.join("deep").is_dir() && four.join("file").is_file());
+        assert!(first(&one).is_none() && first(&two).is_none());
+    }
+
+    #[test]
+    fn only_what_belongs_to_the_user_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("deep")).unwrap();
+        std::fs::write(home.path().join("deep/file"), "x").unwrap();
+        let own = nix::unistd::geteuid().as_raw();
+        sweep(home.path(), own + 1).unwrap();
+        assert!(home.path().join("deep/file").exists());
+        sweep(home.path(), own).unwrap();
+        assert!(first(home.path()).is_none());
+        sweep(&home.path().join("nothing"), own).unwrap();
     }
 
     #[test]

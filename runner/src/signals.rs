@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use tokio::sync::watch;
 
 /// Streams of the signals, once handlers are in place.
 #[derive(Debug)]
@@ -16,13 +17,11 @@ pub struct Signals {
     pub child: Stream,
 }
 
-/// `SIGTERM` or `SIGINT`.
-#[derive(Debug)]
+/// `SIGTERM` or `SIGINT`. Clones hear of the same ones.
+#[derive(Debug, Clone)]
 pub struct Stop {
-    terminate: Stream,
-    interrupt: Stream,
     /// When the first of them came.
-    since: Option<Instant>,
+    told: watch::Receiver<Option<Instant>>,
 }
 
 fn handled() -> SigSet {
@@ -47,20 +46,43 @@ impl Signals {
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let child = signal(SignalKind::child())?;
         unblock()?;
-        Ok(Self { stop: Stop { terminate, interrupt, since: None }, child })
+        let (tell, told) = watch::channel(None);
+        tokio::spawn(listen(terminate, interrupt, tell));
+        Ok(Self { stop: Stop { told }, child })
     }
 }
 
+/// Tells of the first signal, as long as somebody wants to know.
+async fn listen(
+    mut terminate: Stream,
+    mut interrupt: Stream,
+    tell: watch::Sender<Option<Instant>>,
+) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = tell.closed() => return,
+    }
+    tell.send_replace(Some(Instant::now()));
+}
+
+/// `SIGCHLD`, for one more who waits for children.
+pub fn child() -> io::Result<Stream> {
+    signal(SignalKind::child())
+}
+
 impl Stop {
+    /// Whether it has been told.
+    pub fn is_told(&self) -> bool {
+        self.told.borrow().is_some()
+    }
+
     /// Waits to be told; returns at once where that has been. When it was told first.
     pub async fn asked(&mut self) -> Instant {
-        if let Some(since) = self.since {
-            return since;
+        match self.told.wait_for(Option::is_some).await.map(|told| *told) {
+            Ok(Some(since)) => since,
+            // Nobody listens any more: the program is at its end.
+            _ => std::future::pending().await,
         }
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        *self.since.insert(Instant::now())
     }
 }

@@ -1,11 +1,11 @@
-//! What a container's environment asks for: a job of the ledger, or a function and its event, the ancestor's
-//! variables included. Pure.
+//! What a container's environment asks for: a job of the ledger, the jobs that a queue points to, or a function and its
+//! event, the ancestor's variables included. Pure.
 
 use ledger::{Address, Destination, JobId, Redacted, Root};
 
 use super::{
-    ConfigError, Context, Environment, EventSource, Limits, Run, Source, Variable, Whose,
-    function_name, text, whose,
+    ConfigError, Context, Environment, EventSource, Limits, Run, Source, Variable, Whose, Work,
+    destinations, function_name, text, whose,
 };
 use crate::function::S3Object;
 
@@ -25,6 +25,8 @@ pub enum Task {
     Run(Box<Run>),
     /// A job of a ledger.
     Job(Claimable),
+    /// The jobs that a queue points to.
+    Work(Box<Work>),
 }
 
 /// An attempt that is to be claimed, and what is known before the job has been read.
@@ -46,16 +48,13 @@ pub struct Claimable {
 
 /// What the container's environment asks for.
 pub fn from_environment(environment: &impl Environment) -> Result<Container, ConfigError> {
-    refuse_unsupported(environment)?;
-    let task = match text(environment, Variable::Job)? {
-        Some(address) => Task::Job(claimable(environment, &address)?),
-        None => Task::Run(Box::new(run(environment)?)),
+    let (job, queue) = (text(environment, Variable::Job)?, text(environment, Variable::Queue)?);
+    let task = match (job, queue) {
+        (Some(address), _) => Task::Job(claimable(environment, &address)?),
+        (None, Some(queue)) => Task::Work(Box::new(Work::at(queue, environment)?)),
+        (None, None) => Task::Run(Box::new(run(environment)?)),
     };
-    let list = text(environment, Variable::Destinations)?;
-    let list = list.map(|list| Destination::list(&list)).transpose();
-    let wrong =
-        |source| ConfigError::Destination { setting: Variable::Destinations.name(), source };
-    Ok(Container { task, destinations: list.map_err(wrong)? })
+    Ok(Container { task, destinations: destinations(environment)? })
 }
 
 fn claimable(environment: &impl Environment, address: &str) -> Result<Claimable, ConfigError> {
@@ -103,7 +102,7 @@ fn run(environment: &impl Environment) -> Result<Run, ConfigError> {
 /// The variables of immortal-aws-lambda, which still start a run.
 fn ancestor(environment: &impl Environment, limits: Limits) -> Result<Run, ConfigError> {
     let name = text(environment, Variable::HandlerName)?.ok_or(ConfigError::Missing(
-        "nothing to run: set IMMORTAL_FUNCTION to a function's name or ARN and IMMORTAL_EVENT to its event",
+        "nothing to run: set IMMORTAL_FUNCTION to a function's name or ARN and IMMORTAL_EVENT to its event, or IMMORTAL_QUEUE to a queue of jobs",
     ))?;
     let context = text(environment, Variable::HandlerContext)?;
     let event = text(environment, Variable::HandlerEvent)?.unwrap_or_else(|| "{}".into());
@@ -171,15 +170,4 @@ fn read_context(text: &str) -> Result<Context, ConfigError> {
         identity: json(["identity", "identity"]),
         ..Context::default()
     })
-}
-
-fn refuse_unsupported(environment: &impl Environment) -> Result<(), ConfigError> {
-    match text(environment, Variable::Queue)? {
-        Some(found) => Err(ConfigError::Unsupported {
-            setting: Variable::Queue.name(),
-            found,
-            remedy: "name the function in IMMORTAL_FUNCTION and its event in IMMORTAL_EVENT",
-        }),
-        None => Ok(()),
-    }
 }

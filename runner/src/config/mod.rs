@@ -3,6 +3,7 @@
 
 mod container;
 pub mod variable;
+mod work;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -10,11 +11,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ledger::{AddressError, DestinationError, Redacted};
+use ledger::{AddressError, Destination, DestinationError, Redacted};
 use thiserror::Error;
 
 pub use container::{Claimable, Container, Task, from_environment};
 pub use variable::Variable;
+pub use work::{Work, idle, root, visibility};
 
 use crate::function::S3Object;
 use crate::function::name::{FunctionName, NameError};
@@ -57,7 +59,7 @@ pub enum ConfigError {
         source: NameError,
     },
     /// An address that is no job's.
-    #[error("{setting} names no job")]
+    #[error("{setting} names no job or ledger")]
     Address {
         /// Variable or flag.
         setting: &'static str,
@@ -75,17 +77,6 @@ pub enum ConfigError {
     /// Something is missing, with the remedy.
     #[error("{0}")]
     Missing(&'static str),
-    /// A setting of design that this version does not serve: refused, so that nothing it promises is
-    /// silently not done.
-    #[error("{setting} is set to `{found}`, which this version does not support: {remedy}")]
-    Unsupported {
-        /// Variable or flag.
-        setting: &'static str,
-        /// Its value.
-        found: String,
-        /// What to do instead.
-        remedy: &'static str,
-    },
 }
 
 /// How one function is to be run.
@@ -321,6 +312,16 @@ pub fn text(
     let value = environment.get(variable).map(OsString::into_string).transpose();
     let value = value.map_err(|_| ConfigError::NotText { setting: variable.name() })?;
     Ok(value.filter(|text| !text.is_empty()))
+}
+
+/// Where outcomes go, as the environment says.
+fn destinations(environment: &impl Environment) -> Result<Option<Vec<Destination>>, ConfigError> {
+    let list = text(environment, Variable::Destinations)?;
+    let list = list.map(|list| Destination::list(&list)).transpose();
+    list.map_err(|source| ConfigError::Destination {
+        setting: Variable::Destinations.name(),
+        source,
+    })
 }
 
 /// A duration such as `90s`, `2h 30m`, `14d`, or whole seconds without a unit.

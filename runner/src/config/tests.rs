@@ -17,7 +17,7 @@ impl<S: std::hash::BuildHasher> Environment for HashMap<&str, &str, S> {
 fn run(pairs: &[(&'static str, &'static str)]) -> Result<Run, ConfigError> {
     match asked(pairs)?.task {
         Task::Run(run) => Ok(*run),
-        Task::Job(job) => panic!("{job:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -121,6 +121,15 @@ fn a_job_of_a_ledger_comes_before_a_function() {
     assert_eq!((job.id.as_str(), job.attempt), ("j-1", 2));
     assert_eq!(job.root.to_string(), "file:///var/ledger");
     assert_eq!(destinations.unwrap().len(), 2);
+}
+
+#[test]
+fn a_queue_makes_a_worker_unless_there_is_a_job() {
+    let queue = ("IMMORTAL_QUEUE", "http://localhost/1/q");
+    let asked_for = asked(&[queue, ("IMMORTAL_FUNCTION", "f")]).unwrap();
+    assert!(matches!(asked_for.task, Task::Work(work) if work.queue == "http://localhost/1/q"));
+    let job = [queue, ("IMMORTAL_JOB", "file:///l/jobs/j"), ("IMMORTAL_ATTEMPT", "1")];
+    assert!(matches!(asked(&job).unwrap().task, Task::Job(_)));
 }
 
 #[test]

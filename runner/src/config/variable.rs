@@ -12,7 +12,8 @@ pub enum Variable {
     /// Number of this attempt at the job, counted from 1. Required with `IMMORTAL_JOB`.
     #[strum(serialize = "IMMORTAL_ATTEMPT")]
     Attempt,
-    /// Without a ledger: the function to run, by name, partial or full ARN, with an optional `:QUALIFIER`.
+    /// Without a ledger: the function to run, by name, partial or full ARN, with an optional `:QUALIFIER`. A worker takes
+    /// jobs of it alone.
     #[strum(serialize = "IMMORTAL_FUNCTION")]
     Function,
     /// Its event: JSON text, or a `file://` or `s3://` address. Default: `{}`.
@@ -23,9 +24,15 @@ pub enum Variable {
     /// ledger is printed.
     #[strum(serialize = "IMMORTAL_DESTINATIONS")]
     Destinations,
-    /// Queue of jobs to work through. Not served by this version: it is refused.
+    /// URL of a queue of pointers to jobs: the program is a worker, and works through it.
     #[strum(serialize = "IMMORTAL_QUEUE")]
     Queue,
+    /// A worker ends when it had nothing to do for so long; `never`: it waits for ever. Default: `5m`.
+    #[strum(serialize = "IMMORTAL_IDLE")]
+    Idle,
+    /// A worker takes jobs of this ledger alone: `s3://BUCKET/PREFIX` or `file:///DIRECTORY`. Default: of any.
+    #[strum(serialize = "IMMORTAL_LEDGER")]
+    Ledger,
     /// Limit of one invocation, such as `90s`, `2h 30m`, or seconds without a unit; at most `24d`. Default: `14d`.
     #[strum(serialize = "IMMORTAL_MAX_DURATION")]
     MaxDuration,
@@ -71,6 +78,9 @@ pub enum Variable {
     /// Set by ECS: where an attempt learns which task and container it is.
     #[strum(serialize = "ECS_CONTAINER_METADATA_URI_V4")]
     TaskMetadata,
+    /// Set by ECS: where a worker asks that its task be not ended while it is busy.
+    #[strum(serialize = "ECS_AGENT_URI")]
+    Agent,
     /// With `serve -- COMMAND`: memory of the function, MB.
     #[strum(serialize = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")]
     FunctionMemory,

@@ -163,7 +163,7 @@ impl Desk {
         let seat = self.seats.take(chosen)?;
         let when = if tail { When::WithTail } else { When::Answered };
         let (reply, answer) = oneshot::channel();
-        let order = Order { event, wants, when, reply };
+        let order = Order { event, wants, when, limit: None, reply };
         self.orders.send(order).await.map_err(|_| self.lost())?;
         match Placed::new(answer, seat).answered().await {
             Some((Reply::Stopped, _)) => Err(Refusal::Stopping),

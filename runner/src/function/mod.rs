@@ -117,6 +117,29 @@ impl Function {
         text.parse().ok().filter(|count| *count > 0)
     }
 
+    /// Whether a runtime that was started for one serves the other: all is the same, but the addresses at which the code
+    /// is to be had today, and the name by which the function was asked for.
+    pub fn is(&self, other: &Self) -> bool {
+        let code = |package: &Package| (package.name.clone(), package.sha256.clone());
+        let layers = |function: &Self| function.layers.iter().map(code).collect::<Vec<_>>();
+        let scalars = |it: &Self| (it.memory, it.logging, it.account().map(str::to_owned));
+        let texts = |it: &Self| {
+            [&it.name, &it.version, &it.runtime, &it.handler, &it.region, &it.log_group]
+                .map(Clone::clone)
+        };
+        texts(self) == texts(other)
+            && scalars(self) == scalars(other)
+            && (&self.variables, &self.image, &self.role)
+                == (&other.variables, &other.image, &other.role)
+            && (code(&self.code), layers(self)) == (code(&other.code), layers(other))
+    }
+
+    /// What its files are known by: the digests of its code and layers. None where one is not known.
+    pub fn files(&self) -> Option<String> {
+        let digests = self.layers.iter().chain([&self.code]).map(|package| package.sha256.clone());
+        digests.collect::<Option<Vec<_>>>().map(|digests| digests.join(" "))
+    }
+
     /// Lets another module take the place of the handler's, keeping the exported name.
     pub fn override_module(&mut self, module: &str) {
         let module = [".js", ".mjs", ".cjs", ".py"]

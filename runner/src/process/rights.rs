@@ -4,12 +4,17 @@
 use nix::errno::Errno;
 use nix::libc;
 
+const CHOWN: u32 = 1;
 /// Writing in directories of other users.
 const DAC_OVERRIDE: u32 = 1 << 1;
+const FOWNER: u32 = 1 << 3;
+const FSETID: u32 = 1 << 4;
 const KILL: u32 = 1 << 5;
 const SETGID: u32 = 1 << 6;
 const SETUID: u32 = 1 << 7;
 const SYS_CHROOT: u32 = 1 << 18;
+const MKNOD: u32 = 1 << 27;
+const SETFCAP: u32 = 1 << 31;
 /// `_LINUX_CAPABILITY_VERSION_3`
 const VERSION: u32 = 0x2008_0522;
 
@@ -20,6 +25,8 @@ pub struct Rights {
     pub roots: bool,
     /// Writing to a ledger in a directory, which may be anybody's.
     pub files: bool,
+    /// Putting files of other functions in place, and removing what they leave.
+    pub places: bool,
 }
 
 #[repr(C)]
@@ -40,7 +47,9 @@ impl Rights {
     fn mask(self) -> u32 {
         let roots = if self.roots { SYS_CHROOT } else { 0 };
         let files = if self.files { DAC_OVERRIDE } else { 0 };
-        KILL | SETGID | SETUID | roots | files
+        let owners = CHOWN | DAC_OVERRIDE | FOWNER | FSETID | MKNOD | SETFCAP;
+        let places = if self.places { owners } else { 0 };
+        KILL | SETGID | SETUID | roots | files | places
     }
 
     /// Gives up all rights but these. Those that this thread does not have it does not get.
@@ -67,9 +76,10 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_is_needed() {
-        let mask = |roots, files| Rights { roots, files }.mask();
+        let mask = |roots, files, places| Rights { roots, files, places }.mask();
         // CapEff in /proc/1/status.
-        assert_eq!(format!("{:x}", mask(false, false)), "e0");
-        assert_eq!(format!("{:x}", mask(true, true)), "400e2");
+        assert_eq!(format!("{:x}", mask(false, false, false)), "e0");
+        assert_eq!(format!("{:x}", mask(true, true, false)), "400e2");
+        assert_eq!(format!("{:x}", mask(true, true, true)), "880400fb");
     }
 }

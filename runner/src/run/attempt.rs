@@ -4,23 +4,26 @@ use super::error::{RunError, machine};
 use super::prepare::{self, Prepared};
 use super::{Times, event, supervise};
 use crate::config::{Environment, Run};
-use crate::function::Function;
 use crate::job::Event;
 use crate::order::{Answer, Reply};
 use crate::process;
 use crate::signals::Stop;
 
+/// Why a try is handed back as a rule.
+pub(super) const TOLD: &str = "told to stop";
+
 /// How a try ended.
 pub(super) enum Tried {
-    /// Told to stop before there was an answer.
-    Interrupted,
+    /// Handed back before there was an answer, for this reason.
+    Interrupted(&'static str),
     /// There is an answer.
     Answered(Box<Ran>),
 }
 
 /// An invocation that has its answer.
 pub(super) struct Ran {
-    pub(super) function: Function,
+    /// Version of the function.
+    pub(super) version: String,
     pub(super) event: Event,
     pub(super) answer: Answer,
 }
@@ -36,17 +39,17 @@ pub(super) async fn once(
     let times = Times::new(&run.limits);
     let (prepared, event) = tokio::select! {
         ready = ready(run, environment, times) => ready?,
-        _ = stop.asked() => return Ok(Tried::Interrupted),
+        _ = stop.asked() => return Ok(Tried::Interrupted(TOLD)),
     };
     let rights = prepared.rights(files);
     process::prepare(rights).map_err(machine("preparing to start processes"))?;
     let reply = supervise::once(&prepared, event.clone(), environment, stop, child, times).await?;
     Ok(match reply {
         Some(Reply::Whole(answer)) => {
-            Tried::Answered(Box::new(Ran { function: prepared.function, event, answer }))
+            Tried::Answered(Box::new(Ran { version: prepared.function.version, event, answer }))
         }
         // Whole answers were ordered.
-        Some(Reply::Stopped | Reply::Stream { .. }) | None => Tried::Interrupted,
+        Some(Reply::Stopped | Reply::Stream { .. }) | None => Tried::Interrupted(TOLD),
     })
 }
 

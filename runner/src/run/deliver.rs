@@ -55,9 +55,9 @@ pub(super) async fn run(
 
 /// An outcome that no ledger keeps.
 fn unrecorded(ran: Ran) -> Result<(Outcome, Option<Arc<dyn Large>>), RunError> {
-    let Ran { function, event, answer } = ran;
+    let Ran { version, event, answer } = ran;
     let tried = Try { attempt: 1, before: 0, now: Time::now() };
-    let record = outcome::record(&event, &function.version, answer.failed, tried);
+    let record = outcome::record(&event, &version, answer.failed, tried);
     let facts = outcome::facts(&answer, 1);
     if let Some(bytes) = answer.payload.small(INLINE) {
         return Ok((Outcome::new(1, record.whole(bytes), facts), None));

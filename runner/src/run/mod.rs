@@ -15,6 +15,7 @@ mod prepare;
 mod serve;
 mod supervise;
 mod watch;
+mod work;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ const LAST_SECONDS: Duration = Duration::from_secs(2);
 
 /// How much time there is.
 #[derive(Debug, Clone, Copy)]
-struct Times {
+pub(super) struct Times {
     clock: Clock,
     /// Limit of the invocation.
     limit: Millis,
@@ -79,7 +80,7 @@ pub async fn run(
 ) -> Result<Code, RunError> {
     let Signals { mut stop, child } = signals;
     match Box::pin(attempt::once(run, false, environment, &mut stop, child)).await? {
-        Tried::Interrupted => Ok(Code::Interrupted),
+        Tried::Interrupted(_) => Ok(Code::Interrupted),
         Tried::Answered(ran) => print(ran.answer),
     }
 }
@@ -87,11 +88,12 @@ pub async fn run(
 /// Runs what a container is there for, once, and delivers its outcome.
 pub async fn contained(
     container: Container,
-    environment: &impl Environment,
+    environment: &(impl Environment + Clone + 'static),
     signals: Signals,
 ) -> Result<Code, RunError> {
     let destinations = container.destinations;
     match container.task {
+        Task::Work(work) => work::work(*work, environment.clone(), signals.stop).await,
         Task::Job(job) => ledgered::run(job, destinations, environment, signals).await,
         Task::Run(run) => deliver::run(*run, destinations, environment, signals).await,
     }

@@ -36,7 +36,7 @@ impl Prepared {
     /// What PID 1 of an image still has to do. Elsewhere it is the user's own program.
     pub(super) fn rights(&self, files: bool) -> Option<Rights> {
         let roots = matches!(self.boot, Boot::Image(_));
-        self.place.is_image().then_some(Rights { roots, files })
+        self.place.is_image().then_some(Rights { roots, files, places: false })
     }
 }
 
@@ -50,44 +50,79 @@ pub(super) enum Boot {
     Command(Vec<OsString>),
 }
 
+/// A function that is known, and where it was found, so that it can be asked for again.
+pub(super) struct Described {
+    pub(super) function: Function,
+    origin: Option<Origin>,
+}
+
 /// Finds out what the function is, and puts its code and layers in place.
 pub(super) async fn prepare(
     run: Run,
     environment: &impl Environment,
 ) -> Result<Prepared, RunError> {
-    let (strict, whose, region) = (run.limits.strict, run.credentials, run.region.clone());
-    let command = match &run.source {
-        Source::Command(command) => Some(command.clone()),
-        Source::Deployed(_) | Source::Local(_) => None,
-    };
-    let (mut function, origin) = describe(run.source, run.region, environment).await?;
+    let described = describe(&run, environment).await?;
+    put_in(Place::choose()?, &described, false, &run, environment).await
+}
+
+/// Finds out what the function is.
+pub(super) async fn describe(
+    run: &Run,
+    environment: &impl Environment,
+) -> Result<Described, RunError> {
+    let region = run.region.clone();
+    let (mut function, origin) = found(&run.source, region, environment).await?;
     function.memory = run.limits.memory.unwrap_or(function.memory);
-    function.variables.extend(run.variables);
+    function.variables.extend(run.variables.iter().cloned());
     function.logging.format = run.log_format.unwrap_or(function.logging.format);
     if let Some(module) = &run.module {
         function.override_module(module);
     }
-    let place = Place::choose()?;
+    Ok(Described { function, origin })
+}
+
+/// Puts a function's code and layers in place; `filled` says that they are there already.
+pub(super) async fn put_in(
+    place: Place,
+    described: &Described,
+    filled: bool,
+    run: &Run,
+    environment: &impl Environment,
+) -> Result<Prepared, RunError> {
+    let (function, origin) = (described.function.clone(), described.origin.clone());
     if place.is_image() {
         place::name_sandbox(Path::new("/etc/hosts"));
     }
-    let boot = if let Some(command) = command {
-        Boot::Command(command)
+    let boot = if let Source::Command(command) = &run.source {
+        Boot::Command(command.clone())
     } else if let Some(image) = &function.image {
         Boot::Image(pulled(image, &place, &run.code, environment).await?)
     } else {
-        let given = run.limits.runtime_dir.as_deref();
-        let family = family(&function.runtime, given)?;
-        let runtime = boot::runtime_dir(&family, &function.runtime, given)?;
-        place.clear()?;
-        let task = put(&function, &place, &run.code, origin).await?;
+        let (family, runtime) = runtime_of(&function, run)?;
+        let task = if filled {
+            place.task()
+        } else {
+            place.clear()?;
+            put(&function, &place, &run.code, origin).await?
+        };
         Boot::Runtime { family, layout: Layout { task, opt: place.opt(), runtime } }
     };
-    let credentials = match whose {
+    let credentials = match run.credentials {
         Whose::Task => None,
-        Whose::Function => Some(own(&function, region).await?),
+        Whose::Function => Some(own(&function, run.region.clone()).await?),
     };
-    Ok(Prepared { function, boot, place, strict, credentials })
+    Ok(Prepared { function, boot, place, strict: run.limits.strict, credentials })
+}
+
+/// The family of a function's runtime, and where its client is on this machine.
+pub(super) fn runtime_of(
+    function: &Function,
+    run: &Run,
+) -> Result<(Cow<'static, Family>, PathBuf), RunError> {
+    let given = run.limits.runtime_dir.as_deref();
+    let family = family(&function.runtime, given)?;
+    let runtime = boot::runtime_dir(&family, &function.runtime, given)?;
+    Ok((family, runtime))
 }
 
 /// What is known of a runtime: by its directory itself, or by us.
@@ -111,19 +146,19 @@ async fn own(function: &Function, region: Option<String>) -> Result<Endpoint, Ru
 /// Where a function was found, so that it can be asked for again.
 type Origin = Arc<(SdkConfig, FunctionName)>;
 
-async fn describe(
-    source: Source,
+async fn found(
+    source: &Source,
     region: Option<String>,
     environment: &impl Environment,
 ) -> Result<(Function, Option<Origin>), RunError> {
     match source {
         Source::Deployed(name) => {
             let config = aws::config(region.or_else(|| name.region().map(str::to_owned))).await;
-            let function = aws::describe(&config, &name).await?;
-            Ok((function, Some(Arc::new((config, name)))))
+            let function = aws::describe(&config, name).await?;
+            Ok((function, Some(Arc::new((config, name.clone())))))
         }
         Source::Local(local) => {
-            let mut function = local::describe(&local, &here(environment));
+            let mut function = local::describe(local, &here(environment));
             for package in function.layers.iter_mut().chain([&mut function.code]) {
                 settle(package).await?;
             }
@@ -131,7 +166,7 @@ async fn describe(
         }
         Source::Command(words) => {
             let named = |variable| environment.get(variable)?.into_string().ok();
-            Ok((local::of_command(&words, &here(environment), named), None))
+            Ok((local::of_command(words, &here(environment), named), None))
         }
     }
 }

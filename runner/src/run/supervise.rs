@@ -73,7 +73,7 @@ pub(super) async fn once(
         Supervisor::begin(times, child).map_err(machine("preparing to run the function"))?;
     let (orders, incoming) = mpsc::channel(1);
     let (reply, answer) = oneshot::channel();
-    let order = Order { event, wants: Wants::Whole, when: When::Finished, reply };
+    let order = Order { event, wants: Wants::Whole, when: When::Finished, limit: None, reply };
     let _ = orders.send(order).await;
     let made = async || plan::environment(prepared, environment, times).await;
     let serving = pool::serve(supervisor.common.clone(), 1, incoming, made);

@@ -266,7 +266,7 @@ impl Environment {
         let invocation = Invocation {
             id: id.clone(),
             nonce: uuid::Uuid::new_v4().to_string(),
-            limit: self.plan.limit,
+            limit: order.limit.unwrap_or(self.plan.limit),
             deadline: 0,
         };
         self.jobs.insert(id, Job::new(order));

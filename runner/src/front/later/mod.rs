@@ -240,7 +240,7 @@ impl Accepted {
     async fn order(&self) -> Option<Reply> {
         let (reply, answer) = oneshot::channel();
         let event = self.event.clone();
-        let order = Order { event, wants: Wants::Whole, when: When::Answered, reply };
+        let order = Order { event, wants: Wants::Whole, when: When::Answered, limit: None, reply };
         self.shared.orders.send(order).await.ok()?;
         answer.await.ok()
     }

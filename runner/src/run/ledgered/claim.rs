@@ -1,96 +1,90 @@
 //! An attempt: whose it is, and what is noted of it.
 
-use ledger::{Access, Attempt, Claim, Job, Ledger, Outcome, Root, State, Time};
+use ledger::{Access, Attempt, Claim, Job, JobId, Ledger, Outcome, Root, State, Time};
 use ledger::{HttpClient, LedgerError};
+use tokio::sync::Mutex;
 
 use crate::aws::{self, task};
+use crate::causes::causes;
 use crate::config::{Claimable, Environment, Variable};
 use crate::fetch::client;
-use crate::run::deliver::within;
+use crate::run::deliver::say;
 use crate::run::error::{RunError, machine};
-use crate::signals::Stop;
 
 /// What there is to be done.
-pub(super) enum Entered {
+pub(in crate::run) enum Entered {
     /// Nothing, and why.
-    Nothing(String),
+    Nothing(Nothing),
     /// The outcome is decided and has not reached all its destinations.
-    Undelivered(Ledger, Box<Job>, Box<Outcome>),
+    Undelivered(Box<Outcome>),
     /// The attempt is ours.
-    Mine(Box<Held>, Box<Job>),
+    Mine(Box<Held>),
+}
+
+/// Why there is nothing to be done.
+pub(in crate::run) enum Nothing {
+    /// The attempt is somebody else's.
+    Taken(Box<Attempt>),
+    /// The job has its outcome, and so have all who want it.
+    Over(Box<Outcome>),
+    /// The outcome is decided, and whoever decided it may still be delivering it.
+    Decided(Box<Outcome>),
 }
 
 /// An attempt that is ours.
-pub(super) struct Held {
-    pub(super) ledger: Ledger,
-    job: ledger::JobId,
-    attempt: Attempt,
-}
-
-/// Opens the ledger and claims the attempt; nothing if it is told to stop before. An attempt at a job whose outcome is
-/// not yet delivered is there to deliver it.
-pub(super) async fn enter(
-    asked: &Claimable,
-    environment: &impl Environment,
-    stop: &mut Stop,
-) -> Result<Option<Entered>, RunError> {
-    let (ledger, job, attempt) = tokio::select! {
-        found = find(asked, environment) => found?,
-        _ = stop.asked() => return Ok(None),
-    };
-    // From here on a stop waits for the answer: what is ours is handed back, and not left without a word.
-    let claiming = claim(asked, ledger, job, attempt);
-    within(stop, asked.limits.stop_timeout, claiming).await.transpose()
-}
-
-/// The job, and the attempt that is to be made.
-async fn find(
-    asked: &Claimable,
-    environment: &impl Environment,
-) -> Result<(Ledger, Box<Job>, Attempt), RunError> {
-    let ledger = open(&asked.root, asked.region.clone()).await?;
-    let job = ledger.job(&asked.id).await?;
-    let job = job.ok_or_else(|| RunError::NoJob { address: address(asked) })?;
-    Ok((ledger, Box::new(job), attempt(asked.attempt, environment).await))
-}
-
-async fn claim(
-    asked: &Claimable,
+pub(in crate::run) struct Held {
     ledger: Ledger,
-    job: Box<Job>,
+    job: JobId,
+    /// One at a time writes it.
+    attempt: Mutex<Attempt>,
+}
+
+/// The job of that name.
+pub(in crate::run) async fn find(ledger: &Ledger, id: &JobId) -> Result<Job, RunError> {
+    let job = ledger.job(id).await?;
+    job.ok_or_else(|| RunError::NoJob { address: ledger.root().job(id).to_string() })
+}
+
+/// Claims an attempt. One at a job whose outcome is not yet delivered is there to deliver it.
+pub(in crate::run) async fn enter(
+    ledger: &Ledger,
+    id: &JobId,
     attempt: Attempt,
 ) -> Result<Entered, RunError> {
-    Ok(match ledger.claim(&asked.id, &attempt).await? {
+    Ok(match ledger.claim(id, &attempt).await? {
         Claim::Mine => {
-            let held = Held { ledger, job: asked.id.clone(), attempt };
-            Entered::Mine(Box::new(held), job)
+            let (ledger, job, attempt) = (ledger.clone(), id.clone(), Mutex::new(attempt));
+            Entered::Mine(Box::new(Held { ledger, job, attempt }))
         }
-        Claim::Taken(other) => Entered::Nothing(taken(&other, &address(asked))),
-        Claim::Decided(outcome) if ledger.is_active(&asked.id).await? => {
-            undelivered(ledger, job, outcome, &attempt)
+        Claim::Taken(other) => Entered::Nothing(Nothing::Taken(other)),
+        Claim::Decided(outcome) if ledger.is_active(id).await? => {
+            // Whoever decided the outcome may still be at it, unless this is a later attempt.
+            if attempt.number > outcome.attempt {
+                Entered::Undelivered(outcome)
+            } else {
+                Entered::Nothing(Nothing::Decided(outcome))
+            }
         }
-        Claim::Decided(outcome) => Entered::Nothing(format!(
-            "{} has its outcome since attempt {}: nothing was to be done",
-            address(asked),
-            outcome.attempt
-        )),
+        Claim::Decided(outcome) => Entered::Nothing(Nothing::Over(outcome)),
     })
 }
 
-fn address(asked: &Claimable) -> String {
-    asked.root.job(&asked.id).to_string()
-}
-
-/// Whoever decided the outcome may still be at it, unless this is a later attempt.
-fn undelivered(ledger: Ledger, job: Box<Job>, outcome: Box<Outcome>, attempt: &Attempt) -> Entered {
-    if attempt.number > outcome.attempt {
-        return Entered::Undelivered(ledger, job, outcome);
+impl Nothing {
+    /// In words.
+    pub(in crate::run) fn said(&self, asked: &Claimable) -> String {
+        let address = asked.root.job(&asked.id);
+        match self {
+            Self::Taken(other) => taken(other, &address.to_string()),
+            Self::Over(outcome) => format!(
+                "{address} has its outcome since attempt {}: nothing was to be done",
+                outcome.attempt
+            ),
+            Self::Decided(outcome) => format!(
+                "attempt {} has decided the outcome of {address}: nothing was to be done",
+                outcome.attempt
+            ),
+        }
     }
-    Entered::Nothing(format!(
-        "attempt {} has decided the outcome of {}: nothing was to be done",
-        outcome.attempt,
-        ledger.root().job(&job.id)
-    ))
 }
 
 fn taken(other: &Attempt, address: &str) -> String {
@@ -104,7 +98,7 @@ fn taken(other: &Attempt, address: &str) -> String {
 }
 
 /// Opens a ledger with the access of the environment.
-async fn open(root: &Root, region: Option<String>) -> Result<Ledger, RunError> {
+pub(in crate::run) async fn open(root: &Root, region: Option<String>) -> Result<Ledger, RunError> {
     if let Root::Directory(_) = root {
         return Ok(Ledger::open(root, None)?);
     }
@@ -113,7 +107,8 @@ async fn open(root: &Root, region: Option<String>) -> Result<Ledger, RunError> {
     Ok(Ledger::open(root, Some(Access { sdk: &sdk, http }))?)
 }
 
-async fn attempt(number: u32, environment: &impl Environment) -> Attempt {
+/// An attempt of this container's.
+pub(in crate::run) async fn attempt(number: u32, environment: &impl Environment) -> Attempt {
     let mut attempt = Attempt::new(number, env!("CARGO_PKG_VERSION"), Time::now());
     let address = environment.get(Variable::TaskMetadata);
     if let Some(address) = address.and_then(|address| address.into_string().ok()) {
@@ -126,8 +121,22 @@ async fn attempt(number: u32, environment: &impl Environment) -> Attempt {
 
 impl Held {
     /// Notes how far the attempt is.
-    pub(super) async fn note(self, state: State, reason: &str) -> Result<(), LedgerError> {
-        let attempt = self.attempt.over(state, Time::now(), reason);
+    pub(in crate::run) async fn note(&self, state: State, reason: &str) -> Result<(), LedgerError> {
+        let mut attempt = self.attempt.lock().await;
+        *attempt = attempt.clone().over(state, Time::now(), reason);
         self.ledger.note(&self.job, &attempt).await
+    }
+
+    /// Says that we are still at it, and shall say so again before this moment; nothing where it is over.
+    pub(in crate::run) async fn beat(&self, until: Time) {
+        let mut attempt = self.attempt.lock().await;
+        if attempt.state != State::Claimed {
+            return;
+        }
+        attempt.alive_until = Some(until);
+        if let Err(error) = self.ledger.note(&self.job, &attempt).await {
+            let job = self.ledger.root().job(&self.job);
+            say(&format!("it was not noted that {job} is still at work: {}", causes(&error)));
+        }
     }
 }

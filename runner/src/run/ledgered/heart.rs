@@ -11,7 +11,7 @@ use crate::run::deliver::say;
 
 /// Does something for a job. A workflow that hears no heartbeats any more is said to, and changes nothing: the job
 /// has effects of its own, and its outcome is kept.
-pub(super) async fn beating<T>(
+pub(in crate::run) async fn beating<T>(
     job: &Job,
     region: Option<String>,
     work: impl Future<Output = T>,

@@ -10,7 +10,11 @@ use crate::outcome::{self, Try};
 use crate::run::error::RunError;
 
 /// How the job is run.
-pub(super) async fn of(job: &Job, ledger: &Ledger, asked: &Claimable) -> Result<Run, RunError> {
+pub(in crate::run) async fn of(
+    job: &Job,
+    ledger: &Ledger,
+    asked: &Claimable,
+) -> Result<Run, RunError> {
     let name = config::function_name(Variable::Job.name(), &job.function)?;
     let event = EventSource::Recorded(ledger.event(job).await?);
     let run = Run::new(Source::Deployed(name), event, limits(job, &asked.limits));
