@@ -32,3 +32,4 @@ mod serve;
 mod settings;
 mod unpack;
 mod watch;
+mod work;

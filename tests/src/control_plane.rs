@@ -45,6 +45,25 @@ impl Deployed {
         Self { configuration, code, zip, layers, code_status, changing, invoke_config, mappings }
     }
 
+    /// Under another name than `resize`.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.configuration["FunctionName"] = name.into();
+        self.configuration["FunctionArn"] = arn(name).into();
+        let location = format!("HOST/code/{name}?X-Amz-Signature=canary-signature");
+        self.code["Location"] = location.into();
+        self
+    }
+
+    /// Whether a request is about it.
+    fn is_meant(&self, path: &str) -> bool {
+        let (route, _) = path.split_once('?').unwrap_or((path, ""));
+        let name = self.configuration["FunctionName"].as_str().unwrap();
+        let parts =
+            route.split('/').flat_map(|part| part.split("%3A")).flat_map(|part| part.split(':'));
+        parts.into_iter().any(|part| part == name)
+    }
+
     /// With a layer on top of those it has.
     #[must_use]
     pub fn layer(mut self, package: &Package) -> Self {
@@ -132,6 +151,11 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Serves one function.
     pub fn with(function: Deployed) -> Self {
+        Self::of(vec![function])
+    }
+
+    /// Serves several functions, each by its name.
+    pub fn of(functions: Vec<Deployed>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -140,9 +164,9 @@ impl ControlPlane {
         let invoked = Arc::clone(&invocations);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (function, log, host) = (function.clone(), Arc::clone(&log), host.clone());
+                let (functions, log, host) = (functions.clone(), Arc::clone(&log), host.clone());
                 let invoked = Arc::clone(&invoked);
-                std::thread::spawn(move || serve(&stream, &function, &host, &log, &invoked));
+                std::thread::spawn(move || serve(&stream, &functions, &host, &log, &invoked));
             }
         });
         Self { url, requests, invocations }
@@ -176,7 +200,7 @@ impl ControlPlane {
 
 fn serve(
     stream: &TcpStream,
-    function: &Deployed,
+    functions: &[Deployed],
     host: &str,
     log: &Mutex<Vec<String>>,
     invoked: &Mutex<Vec<Value>>,
@@ -206,7 +230,8 @@ fn serve(
         if path.contains("/invocations") {
             invoked.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
         }
-        let (status, body) = answer(&path, function, host);
+        let function = functions.iter().find(|function| function.is_meant(&path));
+        let (status, body) = answer(&path, function.unwrap_or(&functions[0]), host);
         let (head, body) = respond(status, body, range.as_deref());
         let mut stream = stream;
         if stream.write_all(&[head.as_bytes(), &body].concat()).is_err() {
@@ -244,7 +269,7 @@ fn respond(status: u16, body: Vec<u8>, range: Option<&str>) -> (String, Vec<u8>)
 fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
     let json = |value: Value| (200, value.to_string().replace("HOST", host).into_bytes());
     let (route, _) = path.split_once('?').unwrap_or((path, ""));
-    if route == "/code" || route == "/bucket/code" {
+    if route == "/code" || route.starts_with("/code/") || route == "/bucket/code" {
         return (function.code_status, function.zip.clone());
     }
     if let Some(layer) =
@@ -276,7 +301,7 @@ fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
     if route.trim_end_matches('/') == "/2015-03-31/functions" {
         return json(json!({ "Functions": [function.configuration] }));
     }
-    if route.starts_with("/2015-03-31/functions/") && route.contains("resize") {
+    if route.starts_with("/2015-03-31/functions/") && function.is_meant(path) {
         let mut configuration = function.configuration.clone();
         if function.changing {
             configuration["CodeSha256"] = digest(&now()).into();
