@@ -76,7 +76,7 @@ fn open(root: &Root, sdk: &SdkConfig) -> Result<Ledger, Refusal> {
 }
 
 fn launcher(config: &Config, sdk: &SdkConfig) -> Launcher {
-    match config.launch.launcher {
+    let launcher = match config.launch.launcher {
         launch::Kind::Ecs => {
             Launcher::ecs(aws_sdk_ecs::Client::new(sdk), &config.launch, config.ecs.clone())
         }
@@ -91,7 +91,8 @@ fn launcher(config: &Config, sdk: &SdkConfig) -> Launcher {
             Launcher::docker(&config.launch, config.docker.clone(), directory)
         }
         launch::Kind::Process => Launcher::process(&config.launch, config.process.clone()),
-    }
+    };
+    launcher.with_workers(aws_sdk_sqs::Client::new(sdk), config.worker.clone())
 }
 
 /// All that dispatching needs.

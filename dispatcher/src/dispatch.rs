@@ -219,19 +219,22 @@ impl<D: Directory> Desk<D> {
         larger: u32,
     ) -> Result<Start, Later> {
         let address = address(self.ledger.root(), &job.id);
+        let mode = self.config.of(function).mode;
+        let (by_worker, _) = self.launcher.by_worker(function, mode, larger, true);
         let wanted = Wanted {
             function,
             job: &job.id,
             address: &address,
             attempt: number,
             larger,
+            by_worker,
             destinations: self.config.destinations.as_deref(),
         };
         let placement = match self.launcher.place(&wanted) {
             Ok(placement) => placement,
             Err(why) => return self.impossible(job, number, why).await,
         };
-        let kind = self.launcher.kind().as_str();
+        let kind = self.launcher.name(by_worker);
         let mut launch = Launch::new(number, kind, placement.clone(), Time::now());
         launch.larger = larger;
         let writer = launch.writer.clone();
@@ -250,7 +253,7 @@ impl<D: Directory> Desk<D> {
             return Err(Later { why, after: age(now, moment) });
         }
         // A new series asks anew, so that what has changed since counts; a repetition must not differ.
-        if launch.launcher != kind || launch.refused.is_some() && launch.series > 1 {
+        if !self.launcher.has(&launch.launcher) || launch.refused.is_some() && launch.series > 1 {
             (launch.launcher, launch.placement) = (kind.to_owned(), placement);
         }
         let token = if mutant("token-at-random") {
@@ -263,7 +266,8 @@ impl<D: Directory> Desk<D> {
             )
         };
         let repeated = launch.writer != writer;
-        let answer = self.launcher.launch(&launch.placement, &token, repeated).await;
+        let answer =
+            self.launcher.launch(&launch.launcher, &launch.placement, &token, repeated).await;
         failpoint("started");
         match answer {
             Ok(launched) => {

@@ -45,7 +45,10 @@ pub struct Explanation {
     pub found_by: Option<String>,
     /// What the policy says, or why it would not run.
     pub verdict: String,
-    /// Where and how: the request (`RunTask`, `SubmitJob`).
+    /// Whether workers run it or a container of its own, and why; nothing where there are no workers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Where and how: the request (`RunTask`, `SubmitJob`), or the message to workers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<Value>,
     /// USD an hour.
@@ -183,8 +186,12 @@ fn placed<D>(
     let Ok(root) = asked.config.root() else { return };
     let address = dispatch::address(&root, &failed.job);
     let destinations = asked.config.destinations.as_deref();
+    let mode = asked.config.of(function).mode;
+    let (by_worker, mode) = asked.launcher.by_worker(function, mode, larger, false);
+    told.mode = (!mode.is_empty()).then_some(mode);
+    let job = &failed.job;
     let wanted =
-        Wanted { function, job: &failed.job, address: &address, attempt: 1, larger, destinations };
+        Wanted { function, job, address: &address, attempt: 1, larger, by_worker, destinations };
     match asked.launcher.place(&wanted) {
         Err(why) => {
             told.runs = false;
@@ -231,6 +238,7 @@ impl Explanation {
         line("job", &said(&self.job));
         line("event", &self.event_bytes.map(|bytes| format!("{bytes} bytes")).unwrap_or_default());
         line("verdict", &self.verdict);
+        line("run by", &said(&self.mode));
         for unknown in &self.unknown {
             line("not known", unknown);
         }

@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use crate::envelope::Kind;
 use crate::function::Function;
-use crate::launch::{self, docker, process};
+use crate::launch::mode::Mode;
+use crate::launch::{self, docker, process, worker};
 use crate::policy::Rerun;
 use crate::reconcile::next::Rules;
 use crate::resolve::allow::{Allow, matches};
@@ -74,6 +75,9 @@ pub struct Config {
     /// Processes.
     #[serde(default)]
     pub process: process::Settings,
+    /// Workers, which take jobs from a queue of their own.
+    #[serde(default)]
+    pub worker: worker::Settings,
     /// `serve`.
     #[serde(default)]
     pub serve: Serve,
@@ -111,6 +115,9 @@ pub struct Override {
     /// Which failures are run again.
     #[serde(default)]
     pub rerun: Option<Rerun>,
+    /// Who runs their jobs: `task`, `worker`, `auto`.
+    #[serde(default)]
+    pub mode: Option<Mode>,
     /// Attempts.
     #[serde(default)]
     pub attempts: Option<u32>,
@@ -203,6 +210,10 @@ impl Config {
             launch::Kind::Batch => self.batch.check()?,
             launch::Kind::Docker | launch::Kind::Process => {}
         }
+        let modes = self.function.iter().filter_map(|own| own.mode).chain([self.worker.mode]);
+        if !self.worker.has_queue() && modes.into_iter().any(|mode| mode != Mode::Task) {
+            return Err("expected a queue of workers in [worker] queue, since `mode` sends jobs there, found none".to_owned());
+        }
         if self.serve.in_flight == 0 {
             return Err("expected [serve] in_flight of at least 1, found 0".to_owned());
         }
@@ -245,6 +256,7 @@ impl Config {
         let longest = own.and_then(|own| own.max_duration).or(self.max_duration);
         OfFunction {
             policy,
+            mode: own.and_then(|own| own.mode),
             defaults: crate::jobs::Defaults {
                 destinations,
                 max_duration_seconds: longest.map(|longest| longest.as_secs()),
@@ -268,6 +280,8 @@ fn rerun(text: &str) -> Option<Rerun> {
 pub struct OfFunction {
     /// Which failures are run again.
     pub policy: policy::Settings,
+    /// Who runs its jobs, where that is not as usual.
+    pub mode: Option<Mode>,
     /// What its jobs get.
     pub defaults: crate::jobs::Defaults,
 }
@@ -308,6 +322,8 @@ mod tests {
             ("[serve]\nin_flight = 0", "at least 1"),
             ("[serve]\nhidden = \"1s\"", "at least 10s"),
             ("[watch]\npause = \"soon\"", "found `soon`"),
+            ("[worker]\nmode = \"auto\"", "[worker] queue"),
+            ("[[function]]\nname = \"f\"\nmode = \"worker\"", "[worker] queue"),
             ("[[queue]]\nurl = \"u\"\n[[queue]]\nurl = \"u\"", "twice"),
             ("[[map]]\nfunction = \"f\"", "found 0"),
         ] {

@@ -1,13 +1,15 @@
-//! Starting what was placed, and looking after it: on ECS, on AWS Batch, on Docker, as a process. Owns what they have in common: the
-//! words, the rate, and that a placement is plain data which can be asked for again.
+//! Starting what was placed, and looking after it: on ECS, on AWS Batch, on Docker, as a process, by workers. Owns what
+//! they have in common: the words, the rate, and that a placement is plain data which can be asked for again.
 
 mod answer;
 pub mod batch;
 pub mod bucket;
 pub mod docker;
 pub mod ecs;
+pub mod mode;
 pub mod process;
 mod types;
+pub mod worker;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -16,12 +18,14 @@ use std::time::{Duration, Instant};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bucket::Bucket;
+use mode::Mode;
 use runner::causes::causes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use types::{Cause, Launched, Refused, Seen};
 
+use crate::function::Function;
 use crate::place::size::Size;
 use crate::place::{self, Wanted};
 
@@ -79,6 +83,8 @@ const LONG: Duration = Duration::from_secs(20);
 pub struct Launcher {
     place: Place,
     bucket: RefCell<Bucket>,
+    workers: Option<(aws_sdk_sqs::Client, worker::Settings)>,
+    rates: RefCell<mode::Rates>,
 }
 
 #[derive(Debug)]
@@ -118,10 +124,43 @@ impl Launcher {
 
     fn new(place: Place, settings: &Settings) -> Self {
         let bucket = Bucket::new(settings.burst, settings.rate, Instant::now());
-        Self { place, bucket: RefCell::new(bucket) }
+        Self { place, bucket: RefCell::new(bucket), workers: None, rates: RefCell::default() }
     }
 
-    /// Its name.
+    /// The same, with workers for some attempts.
+    #[must_use]
+    pub fn with_workers(self, client: aws_sdk_sqs::Client, settings: worker::Settings) -> Self {
+        let workers = settings.has_queue().then_some((client, settings));
+        Self { workers, ..self }
+    }
+
+    /// Whether an attempt is for workers, and why. `counted` says that it is about to be started.
+    pub fn by_worker(
+        &self,
+        function: &Function,
+        mode: Option<Mode>,
+        larger: u32,
+        counted: bool,
+    ) -> (bool, String) {
+        let Some((_, settings)) = &self.workers else { return (false, String::new()) };
+        let (now, mut rates) = (Instant::now(), self.rates.borrow_mut());
+        let rate =
+            if counted { rates.count(&function.arn, now) } else { rates.of(&function.arn, now) };
+        let mode = mode.unwrap_or(settings.mode);
+        mode::for_workers(mode, function, larger, rate, settings.rules())
+    }
+
+    /// The name of what starts an attempt.
+    pub fn name(&self, by_worker: bool) -> &'static str {
+        if by_worker { worker::NAME } else { self.kind().as_str() }
+    }
+
+    /// Whether what has this name starts anything here.
+    pub fn has(&self, name: &str) -> bool {
+        name == self.kind().as_str() || name == worker::NAME && self.workers.is_some()
+    }
+
+    /// The name of what starts containers.
     pub fn kind(&self) -> Kind {
         match &self.place {
             Place::Ecs(_) => Kind::Ecs,
@@ -134,6 +173,10 @@ impl Launcher {
     /// Where and how an attempt runs. Pure. Errors say what was expected, what was found, what to do.
     pub fn place(&self, wanted: &Wanted<'_>) -> Result<Value, String> {
         let placement = match &self.place {
+            _ if wanted.by_worker => {
+                let (_, settings) = self.workers.as_ref().ok_or("there are no workers")?;
+                serde_json::to_value(worker::place(wanted, settings)?)
+            }
             Place::Ecs(ecs) => serde_json::to_value(place::place(wanted, &ecs.1)?),
             Place::Batch(batch) => serde_json::to_value(place::batch::place(wanted, &batch.1)?),
             Place::Docker(docker) => serde_json::to_value(docker.place(wanted)?),
@@ -161,14 +204,18 @@ impl Launcher {
         }
     }
 
-    /// Starts it, or finds what this token started before; waits for its turn. `repeated` says that it may have been
-    /// asked for before, which not every launcher can tell from the token.
+    /// Has it started by what has this name, or finds what this token started before; waits for its turn. `repeated`
+    /// says that it may have been asked for before, which not every launcher can tell from the token.
     pub async fn launch(
         &self,
+        name: &str,
         placement: &Value,
         token: &str,
         repeated: bool,
     ) -> Result<Launched, Refused> {
+        if let Some((client, _)) = self.workers.as_ref().filter(|_| name == worker::NAME) {
+            return worker::launch(client, &read(placement)?, token).await;
+        }
         let turn = self.bucket.borrow_mut().take(Instant::now());
         tokio::time::sleep(turn).await;
         match &self.place {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::state::{State, succeeded};
 use super::{Refusal, job};
+use crate::launch::worker;
 
 /// All that is recorded.
 #[derive(Debug)]
@@ -52,6 +53,11 @@ impl Shown {
     /// What the launcher calls what it started last.
     pub fn task(&self) -> Option<&str> {
         self.launches.last().and_then(|launch| launch.id.as_deref())
+    }
+
+    /// Whether that was a message to workers.
+    pub fn by_worker(&self) -> bool {
+        self.launches.last().is_some_and(|launch| launch.launcher == worker::NAME)
     }
 
     /// How far it is.

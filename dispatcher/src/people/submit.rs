@@ -91,6 +91,9 @@ async fn now<D>(desk: &Desk<D>, id: &JobId) -> Result<String, Refusal> {
     let (State::Starting, Some(task)) = (shown.state(), shown.task()) else {
         return Ok(state.to_owned());
     };
+    if shown.by_worker() {
+        return Ok(format!("{state} (queued for a worker)"));
+    }
     // Who cannot look now says nothing.
     let seen = desk.launcher.look(&[task.to_owned()]).await.unwrap_or_default();
     Ok(match seen.first() {

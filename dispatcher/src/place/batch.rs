@@ -276,8 +276,11 @@ mod tests {
     fn placed(function: &Function, settings: &Settings) -> Result<Placement, String> {
         let job: JobId = "8f0d0d9a".parse().unwrap();
         let address = "s3://jobs/x/jobs/8f0d0d9a";
-        let (attempt, larger, destinations) = (2, 0, None);
-        place(&Wanted { function, job: &job, address, attempt, larger, destinations }, settings)
+        let (attempt, larger, by_worker, destinations) = (2, 0, false, None);
+        place(
+            &Wanted { function, job: &job, address, attempt, larger, by_worker, destinations },
+            settings,
+        )
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Wanted<'a> {
     pub attempt: u32,
     /// Sizes above the function's own.
     pub larger: u32,
+    /// Whether workers make it.
+    pub by_worker: bool,
     /// Where outcomes go that neither job nor function sends anywhere.
     pub destinations: Option<&'a [Destination]>,
 }

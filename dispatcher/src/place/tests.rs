@@ -8,7 +8,15 @@ fn settings() -> Settings {
 fn placed(function: &Function, settings: &Settings) -> Result<Placement, String> {
     let job: JobId = "8f0d0d9a".parse().unwrap();
     let address = "s3://jobs/x/jobs/8f0d0d9a";
-    let wanted = Wanted { function, job: &job, address, attempt: 2, larger: 0, destinations: None };
+    let wanted = Wanted {
+        function,
+        job: &job,
+        address,
+        attempt: 2,
+        larger: 0,
+        by_worker: false,
+        destinations: None,
+    };
     place(&wanted, settings)
 }
 
@@ -91,6 +99,7 @@ fn overrides_have_a_limit() {
         address: "s3://jobs/x/jobs/j",
         attempt: 1,
         larger: 0,
+        by_worker: false,
         destinations: Some(&long),
     };
     let why = place(&wanted, &settings()).unwrap_err();

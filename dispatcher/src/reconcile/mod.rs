@@ -12,7 +12,7 @@ use next::{Facts, Step, next};
 use tracing::{info, warn};
 
 use crate::dispatch::{Desk, Start};
-use crate::launch::{Cause, Seen};
+use crate::launch::{Cause, Seen, worker};
 use crate::lost::{self, Why};
 use crate::resolve::directory::Directory;
 
@@ -108,7 +108,15 @@ async fn seen<D>(desk: &Desk<D>, all: &[Records]) -> Vec<Option<Seen>> {
         }
     };
     let by_id: BTreeMap<&String, Seen> = ids.iter().zip(looked).collect();
-    let find = |records: &Records| by_id.get(&records.id()?.to_owned()).cloned();
+    let now = Time::now();
+    let find = |records: &Records| {
+        let launch = records.launches.last()?;
+        if launch.launcher == worker::NAME {
+            let unclaimed = desk.config.worker.unclaimed;
+            return worker::seen(launch, records.attempts.last(), now, unclaimed);
+        }
+        by_id.get(&records.id()?.to_owned()).cloned()
+    };
     all.iter().map(find).collect()
 }
 

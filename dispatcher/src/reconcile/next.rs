@@ -177,6 +177,9 @@ fn ended(
         let why = attempt.reason.as_deref().unwrap_or("told to stop");
         return Ok(End { why: format!("interrupted: {why}"), cause: None, counted: false });
     }
+    if attempt.is_some_and(|attempt| attempt.is_alive(now)) {
+        return Err("its worker says that it is at work".to_owned());
+    }
     let said = attempt.and_then(|attempt| attempt.reason.as_deref());
     if facts.seen.is_none() && attempt.is_some_and(|attempt| attempt.state == State::Ended) {
         let why = said.unwrap_or("over, without an outcome").to_owned();

@@ -70,6 +70,15 @@ fn launches(step: &Step) -> (u32, u32) {
 }
 
 #[test]
+fn an_attempt_that_says_it_is_alive_is_let_be_whatever_is_seen() {
+    let mut tried = attempt(1, 0);
+    tried.alive_until = Some(at(10));
+    let case = case(vec![started(1, 0)], vec![tried], Some(over(Cause::Exited)));
+    assert!(matches!(step(&case, 9), Step::Wait(_)));
+    assert_eq!(launches(&step(&case, 11)), (2, 0));
+}
+
+#[test]
 fn a_marker_without_a_job_waits_for_its_message() {
     let facts =
         Facts { since: at(0), job: None, outcome: None, launches: &[], attempts: &[], seen: None };

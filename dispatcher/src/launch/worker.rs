@@ -1,0 +1,213 @@
+//! Attempts that workers make: a message that points to the job is put into their queue. Who takes it, and whether it is
+//! still at work, the attempt's own record says; a message that is sent twice leads to the same attempt.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use ledger::{Attempt, Launch, Pointer, State, Time};
+use serde::{Deserialize, Serialize};
+
+use super::mode::{Mode, Rules};
+use super::{Cause, Launched, Refused, Seen, said};
+use crate::place::{self, Wanted};
+use crate::resolve::allow::matches;
+
+/// The launcher's name in records.
+pub const NAME: &str = "worker";
+
+/// `[worker]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Who runs jobs of functions that do not say so themselves: `task`, `worker`, `auto`.
+    pub mode: Mode,
+    /// URL of the workers' queue: `{runtime}`, `{family}` and `{arch}` stand for the function's.
+    pub queue: Option<String>,
+    /// Queues of single runtimes, by Lambda's identifier.
+    pub queues: BTreeMap<String, String>,
+    /// Queues of single functions, by name with `*`.
+    pub functions: BTreeMap<String, String>,
+    /// `auto`: more starts of a function a minute than this are for workers.
+    pub above: f64,
+    /// `auto`: functions of more memory, MB, get containers of their own, since all workers of a queue have one size.
+    pub memory: u32,
+    /// A message that no worker has taken for so long is taken for lost, and sent again.
+    #[serde(with = "crate::seconds")]
+    pub unclaimed: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Task,
+            queue: None,
+            queues: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            above: 10.0,
+            memory: 2_048,
+            unclaimed: Duration::from_hours(12),
+        }
+    }
+}
+
+impl Settings {
+    /// What `auto` looks at.
+    pub fn rules(&self) -> Rules {
+        Rules { above: self.above, memory: self.memory }
+    }
+
+    /// Whether there is any queue to send to.
+    pub fn has_queue(&self) -> bool {
+        self.queue.is_some() || !self.queues.is_empty() || !self.functions.is_empty()
+    }
+}
+
+/// A message in a queue of workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// URL of the queue.
+    pub queue: String,
+    /// The message.
+    pub message: String,
+}
+
+/// Where and how an attempt runs. Pure.
+pub(super) fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, String> {
+    place::runnable(wanted.function)?;
+    let function = wanted.function;
+    let own = settings.functions.iter().find(|(pattern, _)| matches(pattern, &function.name));
+    let queue = match (own, &settings.queue) {
+        (Some((_, queue)), _) => queue.clone(),
+        (None, rule) => {
+            let rule = rule.as_deref().unwrap_or_default();
+            place::named(function, rule, &settings.queues, "[worker.queues]")?
+        }
+    };
+    if queue.is_empty() {
+        return Err(format!(
+            "expected a queue of workers for `{}`, found none: name one in [worker] queue, [worker.queues] or [worker.functions]",
+            function.name
+        ));
+    }
+    let ledger::Address { root, .. } =
+        wanted.address.parse().map_err(|error: ledger::AddressError| error.to_string())?;
+    let pointer = Pointer { root, job: wanted.job.clone(), attempt: wanted.attempt };
+    Ok(Placement { queue, message: pointer.to_string() })
+}
+
+/// Puts the message into the queue.
+pub(super) async fn launch(
+    client: &Client,
+    placement: &Placement,
+    token: &str,
+) -> Result<Launched, Refused> {
+    let queue = &placement.queue;
+    let mut request = client.send_message().queue_url(queue).message_body(&placement.message);
+    if queue.strip_suffix(".fifo").is_some() {
+        // One group for each: jobs have no order among them.
+        request = request.message_group_id(token).message_deduplication_id(token);
+    }
+    match request.send().await {
+        Ok(sent) => {
+            Ok(Launched { id: format!("message {}", sent.message_id().unwrap_or("without an id")) })
+        }
+        Err(error) => {
+            let why = said(&error);
+            Err(Refused::Later {
+                why: format!("SendMessage to {queue} failed: {why}"),
+                after: Duration::from_secs(15),
+                anew: true,
+            })
+        }
+    }
+}
+
+/// What the records say of an attempt that went to workers; nothing where they say how it ended themselves.
+pub fn seen(
+    launch: &Launch,
+    attempt: Option<&Attempt>,
+    now: Time,
+    unclaimed: Duration,
+) -> Option<Seen> {
+    let sent = launch.started?;
+    let Some(attempt) = attempt.filter(|attempt| attempt.number >= launch.number) else {
+        return Some(if now.since(sent) < unclaimed {
+            Seen::Alive { step: "QUEUED".to_owned() }
+        } else {
+            // Nobody's fault: there may be no workers, or the queue was emptied.
+            let hours = humantime::format_duration(unclaimed);
+            let reason = format!("no worker has taken its message for {hours}");
+            Seen::Over { reason, exit: None, cause: Cause::Capacity }
+        });
+    };
+    let until = attempt.alive_until.filter(|_| attempt.state == State::Claimed)?;
+    Some(if attempt.is_alive(now) {
+        Seen::Alive { step: "RUNNING".to_owned() }
+    } else {
+        let reason = format!("its worker was to be heard of again before {until}");
+        Seen::Over { reason, exit: None, cause: Cause::Killed }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::function::sample;
+
+    fn placed(settings: &Settings) -> Result<Placement, String> {
+        let (function, job) = (sample(), "j-1".parse().unwrap());
+        let wanted = Wanted {
+            function: &function,
+            job: &job,
+            address: "s3://jobs/x/jobs/j-1",
+            attempt: 2,
+            larger: 0,
+            by_worker: true,
+            destinations: None,
+        };
+        place(&wanted, settings)
+    }
+
+    #[test]
+    fn a_message_points_to_the_job_in_the_queue_of_its_family() {
+        let queue = Some("https://sqs/1/workers-{family}-{arch}".to_owned());
+        let settings = Settings { queue, ..Settings::default() };
+        let placement = placed(&settings).unwrap();
+        assert_eq!(placement.queue, "https://sqs/1/workers-python-x86-64");
+        assert_eq!(placement.message, r#"{"attempt":2,"job":"s3://jobs/x/jobs/j-1"}"#);
+        let functions = BTreeMap::from([("res*".to_owned(), "https://sqs/1/own".to_owned())]);
+        let own = placed(&Settings { functions, ..settings }).unwrap();
+        assert_eq!(own.queue, "https://sqs/1/own");
+        assert!(placed(&Settings::default()).unwrap_err().contains("[worker] queue"));
+    }
+
+    fn minutes(minutes: u64) -> Time {
+        Time::from_millis(minutes * 60_000)
+    }
+
+    fn of(attempt: Option<&Attempt>, minute: u64) -> Option<Seen> {
+        let launch = Launch::new(1, NAME, json!({}), minutes(0)).as_started("m", minutes(0));
+        seen(&launch, attempt, minutes(minute), Duration::from_hours(1))
+    }
+
+    #[test]
+    fn a_message_waits_until_it_is_taken_for_lost() {
+        assert_eq!(of(None, 59), Some(Seen::Alive { step: "QUEUED".into() }));
+        let Some(Seen::Over { cause, .. }) = of(None, 61) else { panic!() };
+        assert!(cause.is_nobodys_fault());
+    }
+
+    #[test]
+    fn a_worker_is_alive_for_as_long_as_it_has_said() {
+        let mut attempt = Attempt::new(1, "0", minutes(0));
+        attempt.alive_until = Some(minutes(5));
+        assert_eq!(of(Some(&attempt), 4), Some(Seen::Alive { step: "RUNNING".into() }));
+        let Some(Seen::Over { reason, cause, .. }) = of(Some(&attempt), 6) else { panic!() };
+        assert!(cause == Cause::Killed && reason.contains("1970-01-01T00:05"), "{reason}");
+        let ended = attempt.over(State::Ended, minutes(5), "why");
+        assert_eq!(of(Some(&ended), 6), None);
+    }
+}
