@@ -64,7 +64,7 @@ images: build ## build the container images (ONLY="python3.9 …"; BASE=debian: 
 	@images/docker.sh
 	@images/build.sh $(RUNNER) $(or $(BASE),aws) $(ONLY)
 
-bench: setup build ## print the figures (FIGURES="dispatch start init serve telemetry unpack others function images": only these)
+bench: setup build ## print the figures (FIGURES="worker dispatch start init serve telemetry unpack others function images": only these)
 	@tests/bench/setup.sh
 	cargo build --release --locked --target $(TARGET) -p e2e --bin limit
 	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)

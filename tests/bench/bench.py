@@ -17,8 +17,9 @@ import start
 import table
 import telemetry
 import unpack
+import worker
 
-GROUPS = {"start": start, "init": init, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images, "dispatch": dispatch}
+GROUPS = {"start": start, "init": init, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images, "dispatch": dispatch, "worker": worker}
 
 
 def main(runner, *names):
