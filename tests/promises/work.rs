@@ -31,18 +31,18 @@ def handler(event, context):
     return {
         "pid": os.getpid(), "count": count, "name": context.function_name, "id": context.aws_request_id,
         "remaining": context.get_remaining_time_in_millis(), "own": os.environ.get("OWN"),
-        "secret": os.environ.get("SECRET"), "files": sorted(os.listdir(os.environ["LAMBDA_TASK_ROOT"])),
+        "secret": os.environ.get("SECRET"), "files": sorted(name for name in os.listdir(os.environ["LAMBDA_TASK_ROOT"]) if name != "__pycache__"),
         "found": sorted(os.listdir(event["look"])) if "look" in event else None,
     }
 "#;
 
-const NODE: &str = r#"
+const NODE: &str = r"
 let count = 0;
 exports.handler = async (event, context) => {
   count += 1;
   return { pid: process.pid, count, name: context.functionName, id: context.awsRequestId };
 };
-"#;
+";
 
 /// Says goodbye when its environment ends.
 const EXTENSION: &str = r#"#!/usr/bin/env python3
@@ -197,8 +197,6 @@ fn listen(child: &mut Child) -> mpsc::Receiver<String> {
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
-            // Shown where the test fails.
-            eprintln!("{line}");
             let _nobody_listens = tell.send(line);
         }
     });

@@ -134,10 +134,12 @@ impl Function {
             && (code(&self.code), layers(self)) == (code(&other.code), layers(other))
     }
 
-    /// What its files are known by: the digests of its code and layers. None where one is not known.
+    /// What its files are known by: whose they are, and the digests of its code and layers. None where one is not known.
     pub fn files(&self) -> Option<String> {
         let digests = self.layers.iter().chain([&self.code]).map(|package| package.sha256.clone());
-        digests.collect::<Option<Vec<_>>>().map(|digests| digests.join(" "))
+        let digests = digests.collect::<Option<Vec<_>>>()?.join(" ");
+        let account = self.account().unwrap_or_default();
+        Some(format!("{account} {} {} {digests}", self.region, self.name))
     }
 
     /// Lets another module take the place of the handler's, keeping the exported name.
@@ -148,5 +150,62 @@ impl Function {
             .unwrap_or(module);
         let export = self.handler.rsplit_once('.').map_or("handler", |(_, export)| export);
         self.handler = format!("{module}.{export}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function() -> Function {
+        let package = |name: &str, sha256: &str| Package {
+            name: name.to_owned(),
+            location: Location::Url(Redacted::default()),
+            sha256: Some(sha256.to_owned()),
+            size: None,
+        };
+        Function {
+            name: "f".into(),
+            arn: "arn:aws:lambda:eu-west-1:123456789012:function:f".into(),
+            version: "$LATEST".into(),
+            runtime: "python3.13".into(),
+            handler: "app.handler".into(),
+            memory: 128,
+            region: "eu-west-1".into(),
+            log_group: "/aws/lambda/f".into(),
+            logging: Logging::default(),
+            variables: BTreeMap::new(),
+            code: package("function package", "c"),
+            layers: vec![package("layer", "l")],
+            image: None,
+            role: None,
+        }
+    }
+
+    #[test]
+    fn a_runtime_serves_what_it_was_started_for_and_nothing_else() {
+        let (one, mut other) = (function(), function());
+        other.arn.push_str(":live");
+        other.code.location = Location::Url("https://elsewhere".to_owned().into());
+        assert!(one.is(&other) && one.files() == other.files());
+        let changes: [fn(&mut Function); 7] = [
+            |it| it.version = "7".into(),
+            |it| it.handler = "app.other".into(),
+            |it| it.memory = 256,
+            |it| it.code.sha256 = Some("d".into()),
+            |it| it.layers.clear(),
+            |it| drop(it.variables.insert("A".into(), "1".to_owned().into())),
+            |it| it.role = Some("r".into()),
+        ];
+        for change in changes {
+            let mut other = function();
+            change(&mut other);
+            assert!(!one.is(&other), "{other:?}");
+        }
+        let mut other = function();
+        other.name = "g".into();
+        assert_ne!(one.files(), other.files(), "what a function writes beside its code is its own");
+        other.code.sha256 = None;
+        assert!(other.files().is_none());
     }
 }
