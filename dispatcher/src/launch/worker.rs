@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use ledger::{Attempt, Launch, Pointer, State, Time};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mode::{Mode, Rules};
@@ -17,7 +18,7 @@ use crate::resolve::allow::matches;
 pub const NAME: &str = "worker";
 
 /// `[worker]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Who runs jobs of functions that do not say so themselves: `task`, `worker`, `auto`.
@@ -34,6 +35,7 @@ pub struct Settings {
     pub memory: u32,
     /// A message that no worker has taken for so long is taken for lost, and sent again.
     #[serde(with = "crate::seconds")]
+    #[schemars(schema_with = "crate::seconds::schema")]
     pub unclaimed: Duration,
 }
 
