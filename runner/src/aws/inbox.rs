@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
@@ -17,7 +16,6 @@ use super::{AwsError, failure};
 pub const BATCH: usize = 10;
 /// The longest wait for messages, and the longest time for which one is hidden.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-const MORE: Duration = Duration::from_secs(10);
 const LONGEST_HIDDEN: Duration = Duration::from_hours(12);
 
 /// A queue.
@@ -46,10 +44,7 @@ pub type Receipt = Redacted<String>;
 impl Inbox {
     /// The queue with this URL.
     pub fn new(config: &SdkConfig, url: &str) -> Self {
-        // A wait for messages takes longer than any other answer.
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(LONGEST_WAIT + MORE);
-        let config = config.to_builder().timeout_config(timeouts.build()).build();
-        Self { client: Client::new(&config), url: url.to_owned() }
+        Self { client: Client::new(config), url: url.to_owned() }
     }
 
     /// Waits for messages, and hides those that come for so long.

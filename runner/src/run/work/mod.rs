@@ -46,10 +46,11 @@ use warm::Warm;
 const RECORDING: usize = 64;
 /// Questions to the queue at once.
 const ASKING: usize = 3;
-/// The longest wait for messages.
-const WAIT: Duration = Duration::from_secs(20);
+/// So long an empty queue is waited at: at a stop the answer that is under way has to be waited for, since the queue hides
+/// the messages of one that nobody reads.
+const WAIT: Duration = Duration::from_secs(5);
 /// So long an answer with messages may still come after a stop.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+const ON_ITS_WAY: Duration = Duration::from_secs(6);
 /// So long before it would be killed the worker ends.
 const LAST: Duration = Duration::from_secs(1);
 /// The pause after a queue that did not answer.
