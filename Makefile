@@ -81,7 +81,7 @@ else
 endif
 
 soak: setup build ## the same at length, and all property tests with many more cases
-	PROPTEST_CASES=$(or $(CASES),20000) cargo test --locked -p ledger -p runner -p dispatcher
+	PROPTEST_CASES=$(or $(CASES),20000) TIMES=400 cargo test --locked -p ledger -p runner -p dispatcher
 	$(MAKE) chaos JOBS=$(or $(JOBS),20000)
 	$(MAKE) chaos MUTANTS=1
 

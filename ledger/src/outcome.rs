@@ -55,6 +55,9 @@ pub struct Facts {
     /// Most memory used, MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory_mb: Option<u64>,
+    /// How many processes the kernel killed for want of memory: the runtime, or what it had started.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub oom_kills: u64,
     /// How the runtime's process ended: `exit status 1`, `signal: killed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<String>,
@@ -95,6 +98,11 @@ pub struct Stored {
     pub sha256: String,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Outcome {
     /// One that wants to be decided.
     pub fn new(attempt: u32, record: Record, facts: Facts) -> Self {
@@ -120,6 +128,7 @@ impl Facts {
             billed_duration_ms: None,
             init_ms: None,
             max_memory_mb: None,
+            oom_kills: 0,
             exit: None,
             blame: None,
             error_type: None,

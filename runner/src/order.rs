@@ -98,6 +98,8 @@ pub struct Figures {
     pub init: Option<Duration>,
     /// The most memory that the function used, in bytes.
     pub peak_memory: u64,
+    /// How many processes the kernel had killed for want of memory.
+    pub oom_kills: u64,
 }
 
 /// A piece of a streamed answer.

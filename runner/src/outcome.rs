@@ -50,6 +50,7 @@ pub fn facts(answer: &Answer, attempt: u32) -> Facts {
         billed_duration_ms: figures.and_then(|_| u64::try_from(billed(duration, init)).ok()),
         init_ms: init.map(millis),
         max_memory_mb: figures.map(|figures| figures.peak_memory.div_ceil(1 << 20)),
+        oom_kills: figures.map_or(0, |figures| figures.oom_kills),
         exit: failure.and_then(report::exit),
         blame: answer.failed.then(|| failure.map_or(Blame::Function, blame)),
         error_type: answer.failed.then(|| kind(answer)).flatten(),
@@ -180,11 +181,13 @@ mod tests {
         let mut answer = report::answer(Verdict::Response(b"1".to_vec().into()), "r").unwrap();
         let init = Some(Duration::from_millis(20));
         let duration = Duration::from_micros(1_500);
-        answer.figures = Some(Figures { duration, init, peak_memory: (30 << 20) + 1 });
+        answer.figures =
+            Some(Figures { duration, init, peak_memory: (30 << 20) + 1, oom_kills: 2 });
         let facts = facts(&answer, 1);
         assert_eq!((facts.blame, facts.error_type), (None, None));
         assert_eq!((facts.duration_ms, facts.init_ms), (1.5, Some(20.0)));
         assert_eq!((facts.billed_duration_ms, facts.max_memory_mb), (Some(22), Some(31)));
+        assert_eq!(facts.oom_kills, 2);
     }
 
     #[test]

@@ -12,6 +12,13 @@ use tokio::sync::mpsc;
 
 /// Programs that end at about the same time.
 const AT_ONCE: usize = 64;
+/// How often each exit code is given; `make soak` sets another number.
+const TIMES: usize = 4;
+
+#[expect(clippy::disallowed_methods, reason = "a test that is told how long it may take")]
+fn times() -> usize {
+    std::env::var("TIMES").ok().map_or(TIMES, |text| text.parse().unwrap())
+}
 
 fn shell(script: &str) -> Program {
     Program {
@@ -67,7 +74,8 @@ async fn each_exit_code_and_each_signal_is_told_while_orphans_end() {
     let fatal = (1..=64).filter(|signal| !matches!(signal, 17..=23 | 28 | 32 | 33));
     let signal =
         |signal: i32| (shell(&format!("kill -{signal} $$; sleep 9")), Exit::Signal(signal));
-    let mut programs: Vec<(Program, Exit)> = (0..4).flat_map(|_| (0..=255).map(code)).collect();
+    let mut programs: Vec<(Program, Exit)> =
+        (0..times()).flat_map(|_| (0..=255).map(code)).collect();
     programs.extend(fatal.map(signal));
     assert_eq!(wrong(programs).await, []);
 }

@@ -124,6 +124,31 @@ def idle(init):
         return int(status.read_text().split("VmRSS:")[1].split()[0]) / 1024, switches() - before
 
 
+def watching(runner):
+    """Percent of a core that the runner uses while its function is at work and does nothing: its memory is looked at."""
+    script = "#!/bin/sh\ncurl -s http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next >/dev/null\nexec sleep 60\n"
+    with tempfile.TemporaryDirectory() as directory:
+        bootstrap = Path(directory) / "bootstrap"
+        bootstrap.write_text(script)
+        bootstrap.chmod(0o755)
+        command = [runner, "invoke", "--code", directory, "--runtime", "provided.al2023", "--handler", "h", "--event", "1"]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, env={"PATH": os.environ["PATH"]}, **quiet)
+        try:
+            time.sleep(2)
+            tasks = [Path(f"/proc/{process.pid}/task/{task}/schedstat") for task in os.listdir(f"/proc/{process.pid}/task")]
+
+            def used():
+                return sum(int(task.read_text().split()[0]) for task in tasks if task.exists())
+
+            before, started = used(), time.monotonic_ns()
+            time.sleep(5)
+            return (used() - before) * 100 / (time.monotonic_ns() - started)
+        finally:
+            process.kill()
+            process.wait()
+
+
 def in_turn(inits, measure, rounds=ROUNDS):
     found = {name: [] for name in inits}
     wait_until_quiet()
@@ -154,6 +179,7 @@ def figures(runner):
     memory, wakes = idle(inits["ours"])
     table.bound("init: memory when idle", memory, "MB", 12)
     table.bound("init: wake-ups in 3 s when idle", wakes, "", 1)
+    table.bound("init: share of a core while a function does nothing", watching(runner), "%", 0.2)
 
 
 if __name__ == "__main__":

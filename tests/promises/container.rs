@@ -124,6 +124,48 @@ fn out_of_memory(handler: &str) {
     run.says("Status: error\tError Type: Runtime.OutOfMemory");
 }
 
+/// What the kernel kills is counted, whether or not the function ends of it; and only that: neither a SIGKILL of
+/// somebody's nor files in memory up to the limit.
+#[test]
+fn only_what_was_killed_for_want_of_memory_is_called_so() {
+    let code = "import os, signal
+def handler(event, context):
+    if event == 'killed':
+        os.kill(os.getpid(), signal.SIGKILL)
+    if event == 'files':
+        with open('/tmp/large', 'wb') as file:
+            for _ in range(200):
+                file.write(bytes(1 << 20))
+        os.kill(os.getpid(), signal.SIGKILL)
+    child = os.fork()
+    if child == 0:
+        held = []
+        while True:
+            held.append(bytearray(8 << 20))
+    status = os.waitpid(child, 0)[1]
+    if event == 'leaves':
+        os._exit(0)
+    return os.WTERMSIG(status)
+";
+    let package = Package::default().file("app.py", code);
+    let told = "has killed 1 process for want of memory";
+    for (event, is_told) in
+        [("killed", false), ("files", false), ("goes on", true), ("leaves", true)]
+    {
+        let plane = ControlPlane::with(Deployed::new(&package, "python3.11", "app.handler"));
+        let text = json!(event).to_string();
+        let variables = [("IMMORTAL_FUNCTION", "resize"), ("IMMORTAL_EVENT", &text)];
+        let variables = [&plane.variables()[..], &variables].concat();
+        let run = confined(&["--memory", "64m"], "immortal/python", &variables);
+        assert_eq!(run.stderr.contains(told), is_told, "{event}: {run:#?}");
+        run.never_says("Runtime.OutOfMemory");
+        match event {
+            "goes on" => run.answers("9"),
+            _ => run.ends_with(1).says("Error Type: Runtime.ExitError"),
+        };
+    }
+}
+
 #[test]
 fn pid_1_reaps_orphans() {
     let function = Deployed::new(&python(), "python3.11", "app.orphans");

@@ -87,7 +87,7 @@ fn pid_1_has_no_rights_but_those_it_needs() {
 
 /// Variables by which loaders, runtimes and SDKs are led: the function's owner may set them for the function. The
 /// supervisor would neither find Lambda nor the code if it took one of them for itself.
-const DANGEROUS: [(&str, &str); 24] = [
+const DANGEROUS: [(&str, &str); 41] = [
     ("LD_LIBRARY_PATH", "/opt/lib"),
     ("LD_PRELOAD", ""),
     ("GCONV_PATH", "/opt/gconv"),
@@ -106,6 +106,23 @@ const DANGEROUS: [(&str, &str); 24] = [
     ("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1"),
     ("AWS_CONFIG_FILE", "/nowhere"),
     ("AWS_PROFILE", "nobody"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "/nowhere"),
+    ("AWS_CA_BUNDLE", "/nowhere"),
+    ("AWS_MAX_ATTEMPTS", "0"),
+    ("NO_PROXY", "*"),
+    ("RES_OPTIONS", "attempts:0"),
+    ("GLIBC_TUNABLES", "glibc.malloc.check=3"),
+    ("LD_BIND_NOW", "1"),
+    ("NODE_PATH", "/opt/x"),
+    ("NODE_EXTRA_CA_CERTS", "/nowhere"),
+    ("RUBYOPT", "-r/opt/x.rb"),
+    ("RUBYLIB", "/opt/x"),
+    ("PERL5LIB", "/opt/x"),
+    ("PERL5OPT", "-Mx"),
+    ("CLASSPATH", "/opt/x.jar"),
+    ("_JAVA_OPTIONS", "-javaagent:/opt/x.jar"),
+    ("DOTNET_STARTUP_HOOKS", "/opt/x.dll"),
+    ("BASH_ENV", "/opt/x.sh"),
     ("RUST_LOG", "trace"),
     ("RUST_BACKTRACE", "full"),
     ("TMPDIR", "/nowhere"),

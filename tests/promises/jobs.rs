@@ -279,6 +279,33 @@ fn a_decided_outcome_is_delivered_by_the_next_attempt() {
     assert_eq!(desk.plane.requests().len(), requests, "the function was not run again");
 }
 
+/// A stop at the very moment of the end: either there is an outcome, or the job is handed back; never both, never neither.
+#[test]
+fn a_stop_at_the_very_end_is_either_before_it_or_after_it() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_chaotic")).unwrap();
+    let package = Package::default().executable("bootstrap", program);
+    let mut seen = [0; 2];
+    for number in 0..40 {
+        let notes = TempDir::new().unwrap();
+        let event =
+            json!({ "job": "j", "notes": notes.path().join("n"), "millis": 100, "bytes": 1 });
+        let desk = with(Deployed::new(&package, "provided.al2023", "h"), &event.to_string());
+        let (_alive, mut child) = desk.start(1);
+        wait_for(&mut child, "START");
+        std::thread::sleep(Duration::from_micros(95_000 + number * 500));
+        terminate(&child);
+        let (run, _) = finish(child);
+        let (outcome, marker) = (desk.has("jobs/j-1/outcome.json"), desk.has("active/j-1"));
+        let state = desk.read("jobs/j-1/attempts/1.json")["state"].clone();
+        let expected =
+            if run.code == 0 { (true, false, "ended") } else { (false, true, "interrupted") };
+        assert_eq!((outcome, marker, state.as_str().unwrap()), expected, "{run:#?}");
+        assert!([0, 143].contains(&run.code), "{run:#?}");
+        seen[usize::from(outcome)] += 1;
+    }
+    assert!(seen[1] > 0, "none came to its end: {seen:?}");
+}
+
 /// A quarter of a gigabyte passes through, and none of it stays.
 #[test]
 fn a_very_large_answer_is_never_held_in_memory() {

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use e2e::{Run, Sandbox, python};
+use e2e::{Package, Run, Sandbox, python};
 
 /// Waits for a line on the run's standard error.
 pub(crate) fn wait_for(child: &mut Child, text: &str) {
@@ -73,6 +73,39 @@ fn sigterm_ends_everything_within_the_stop_timeout() {
     run.ends_with(143).prints("");
     assert!(took < Duration::from_secs(30), "{took:?}");
     assert_eq!(marked(&mark), 0);
+}
+
+/// No way of not ending keeps the program from its end: nobody else has to end it.
+#[test]
+fn a_stop_ends_by_itself_however_stubborn_the_function_is() {
+    let code = "import os, signal, time
+def handler(event, context):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    print('ready', flush=True)
+    if event == 'stops itself':
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if event == 'leaves a daemon':
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+            time.sleep(600)
+    time.sleep(600)
+";
+    let package = Package::default().file("app.py", code);
+    let told = Duration::from_secs(4);
+    for shape in ["ignores", "stops itself", "leaves a daemon"] {
+        let sandbox = Sandbox::invoke(&package, "python3.11", "app.handler")
+            .event(&format!("{shape:?}"))
+            .variable("IMMORTAL_STOP_TIMEOUT", "4s");
+        let mut child = sandbox.start();
+        wait_for(&mut child, "ready");
+        terminate(&child);
+        let (run, took) = finish(child);
+        run.ends_with(143).prints("");
+        assert!(took < told, "{shape}: {took:?}");
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn outcomes() {
     let large: Outcome = again("outcome-large-response");
     assert_eq!(large.response.unwrap().bytes, 1 << 30);
     assert_eq!(large.facts.unknown["cpuSeconds"], 12.25);
+    assert_eq!((outcome.facts.oom_kills, large.facts.oom_kills), (0, 3));
 }
 
 #[test]

@@ -18,15 +18,23 @@ pub struct Exits(Arc<Mutex<Waited>>);
 #[derive(Debug, Default)]
 struct Waited {
     by_group: HashMap<Group, Ended>,
-    /// How many processes the kernel had killed for want of memory.
+    /// How many processes the kernel had killed for want of memory when it was last asked, and at first.
     out_of_memory: u64,
+    at_first: u64,
 }
 
 impl Exits {
     /// Before any process is started.
     pub fn new() -> Self {
         let out_of_memory = memory::kills();
-        Self(Arc::new(Mutex::new(Waited { out_of_memory, ..Waited::default() })))
+        let waited = Waited { out_of_memory, at_first: out_of_memory, ..Waited::default() };
+        Self(Arc::new(Mutex::new(waited)))
+    }
+
+    /// How many processes the kernel has killed for want of memory since then, whoever had started them.
+    pub fn out_of_memory(&self) -> u64 {
+        let at_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).at_first;
+        memory::kills().saturating_sub(at_first)
     }
 
     pub(super) fn expect(&self, group: Group, ended: Ended) {

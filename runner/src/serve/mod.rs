@@ -108,6 +108,8 @@ struct Environment {
     peak: Option<(u64, Instant)>,
     /// What was seen of it meanwhile.
     sampling: Sampling,
+    /// Of how many processes it was told that they were killed for want of memory.
+    told_kills: u64,
     /// Room for orders that the pool has been told of.
     offered: usize,
     offers: mpsc::UnboundedSender<usize>,
@@ -189,6 +191,7 @@ impl Environment {
             init_error: None,
             peak: None,
             sampling: Sampling::default(),
+            told_kills: 0,
             offered: 0,
             offers: offers.sender,
             index: offers.index,

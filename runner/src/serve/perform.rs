@@ -191,7 +191,20 @@ impl Environment {
         let report = job.report(self.now(), ended, usage, extensions);
         let Report { duration, init, peak_memory, .. } = report;
         self.telemetry.tell(Fact::Report(report));
-        self.give(job, Figures { duration, init, peak_memory });
+        let oom_kills = self.common.exits.out_of_memory();
+        if oom_kills > self.told_kills {
+            self.tell_kills(oom_kills - self.told_kills);
+            self.told_kills = oom_kills;
+        }
+        self.give(job, Figures { duration, init, peak_memory, oom_kills });
+    }
+
+    /// A function may go on without what was killed, and end as if nothing had been.
+    fn tell_kills(&self, count: u64) {
+        let what = if count == 1 { "process" } else { "processes" };
+        let text =
+            format!("immortal-runner: the kernel has killed {count} {what} for want of memory");
+        self.common.journal.line(text.as_bytes());
     }
 
     /// The most memory used so far. Looking it up takes as long as a small invocation: after one that
