@@ -44,6 +44,7 @@ install_packages() {
 quietly() {
     what=$1
     shift
+    printf 'runtimes/setup.sh: %s\n' "$what" >&2
     "$@" >"$log" 2>&1 && return
     tail -n 20 "$log" >&2
     fail "$what failed; its last lines are above, all of them in $log"
@@ -97,7 +98,7 @@ nodejs_runtime() {
             mkdir "$new/${package%@*}"
             tar -xzf "$new/${package%@*}-${package#*@}.tgz" -C "$new/${package%@*}" --strip-components 1
         done
-        quietly "compiling AWS's client for Node.js" compile_client
+        quietly "compiling AWS's client for Node.js, which takes minutes" compile_client
         mkdir -p "$new/nodejs/.lang/bin"
         cp "$new/${client%@*}/LICENSE" "$new/${client%@*}/NOTICE" "$new/${client%@*}/THIRD-PARTY-LICENSES" \
             "$new/${client%@*}/rapid-client.node" "$new/nodejs/"

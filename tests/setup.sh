@@ -39,12 +39,17 @@ if [ -n "$missing" ]; then
     { apt-get update && apt-get install -y --no-install-recommends $missing; } >/dev/null || fail "apt-get could not install:$missing"
 fi
 
+say() {
+    printf 'tests/setup.sh: %s\n' "$*" >&2
+}
+
 # npm_package NAME PACKAGE...: puts packages into a directory of the cache, whole or not at all.
 npm_package() {
     name=$1
     shift
     [ "$(cat "$cache/$name/.stamp" 2>/dev/null || true)" != "$*" ] || return 0
     rm -rf "${cache:?}/$name" "$cache/$name.new"
+    say "installing $*"
     npm install --silent --no-audit --no-fund --prefix "$cache/$name.new" "$@" || fail "npm could not install $*"
     printf '%s\n' "$*" >"$cache/$name.new/.stamp"
     mv "$cache/$name.new" "$cache/$name"
@@ -56,6 +61,7 @@ pip_packages() {
     shift
     [ "$(cat "$cache/$name/.stamp" 2>/dev/null || true)" != "$*" ] || return 0
     rm -rf "${cache:?}/$name" "$cache/$name.new"
+    say "installing $*"
     python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-warn-conflicts --target "$cache/$name.new" "$@" ||
         fail "pip could not install $*"
     printf '%s\n' "$*" >"$cache/$name.new/.stamp"
@@ -79,8 +85,10 @@ if [ ! -d "$cache/$client" ]; then
 fi
 
 # A debug build: compiled in half the time.
-[ -x "$cache/$adapter/bin/lambda-adapter" ] ||
+if [ ! -x "$cache/$adapter/bin/lambda-adapter" ]; then
+    say "compiling $adapter, which takes minutes"
     cargo install --quiet --debug --locked --root "$cache/$adapter" "$adapter" || fail "cargo could not install $adapter"
+fi
 
 # AWS's emulator, to compare with: a program within a package of AWS's on PyPI.
 if [ ! -x "$cache/aws-lambda-rie" ] && [ "$(uname -m)" = x86_64 ]; then
@@ -94,6 +102,7 @@ fi
 
 [ "$(cat "$venv/.stamp" 2>/dev/null || true)" != "$packages" ] || exit 0
 rm -rf "$venv"
+say "installing $packages"
 python3 -m venv "$venv" || fail "python3 could not make a virtual environment: install Debian's package python3-venv"
 # shellcheck disable=SC2086 # a list of words
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $packages || fail "pip could not install: $packages"
