@@ -11,7 +11,7 @@ use crate::variable::Variable;
 #[derive(Debug, Parser)]
 #[command(name = "immortal-dispatcher", version, max_term_width = 100)]
 pub struct Cli {
-    /// The configuration file.
+    /// The configuration: a file, or its text.
     #[arg(
         long,
         short,

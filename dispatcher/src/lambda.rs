@@ -4,13 +4,13 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::commands::settings_of;
 use crate::dispatch::Desk;
 use crate::reconcile::states::{self, Told};
 use crate::resolve::directory::Directory;
-use crate::{file, reconcile};
+use crate::{file, reconcile, told};
 
 /// What an event source mapping with `ReportBatchItemFailures` wants to hear.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -53,7 +53,7 @@ async fn answer<D: Directory>(desk: &Desk<D>, event: &str) -> Answer {
     let batch: Option<Batch<'_>> = serde_json::from_str(event).ok();
     let Some(batch) = batch else {
         match reconcile::sweep(desk).await {
-            Ok(report) => info!("looked after unfinished jobs: {report:?}"),
+            Ok(report) => told::look(desk, &report).await,
             Err(error) => warn!("{}", runner::causes::causes(&error)),
         }
         return Answer::default();
@@ -70,14 +70,11 @@ async fn taken<D: Directory>(desk: &Desk<D>, record: &RawValue) -> Option<Item> 
     let message = file::read(record.get().as_bytes(), "").remove(0);
     let queue = settings_of(Some(&message.queue_arn), &desk.config);
     let body = message.body.expose();
-    let later = match (queue.task_states, states::read(body)) {
-        (true, Told::Stopped(id)) => {
-            Box::pin(reconcile::one(desk, &id)).await.err().map(|e| e.to_string())
-        }
-        (true, _) => None,
-        (false, _) => Box::pin(desk.take(&message, &queue)).await.err().map(|later| later.why),
+    let ended = if queue.task_states {
+        reconcile::state(desk, body).await
+    } else {
+        Box::pin(desk.take(&message, &queue)).await
     };
-    let why = later?;
-    warn!(message_id = message.id, "left for later: {why}");
-    Some(Item { item_identifier: message.id })
+    told::message(&message.id, &ended);
+    ended.is_err().then_some(Item { item_identifier: message.id })
 }

@@ -5,7 +5,7 @@
 //! understands it; [`resolve`] finds its function, described as [`function`] by [`aws`]; [`policy`] decides whether a
 //! re-run is worth it; [`jobs`] makes it a job; [`place`] says where and how; [`launch`] starts it. [`dispatch`] leads
 //! through them, [`reconcile`] looks after what was started, [`lost`] and [`mod@deliver`] bring to an end what no container
-//! does; what cannot be understood is kept in [`quarantine`].
+//! does; what cannot be understood is kept in [`quarantine`]. What became of it all is [`told`] in log lines.
 
 pub mod aws;
 pub mod cli;
@@ -35,4 +35,5 @@ pub mod reconcile;
 pub mod resolve;
 mod seconds;
 pub mod serve;
+pub mod told;
 pub mod variable;

@@ -65,7 +65,7 @@ fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     Ok(output)
 }
 
-/// The program as a Lambda function: its configuration is in its package, or at `IMMORTAL_CONFIG`.
+/// The program as a Lambda function: its configuration is in its package, or what `IMMORTAL_CONFIG` says.
 fn as_function() -> ExitCode {
     if let Err(problem) = logs(LogFormat::Json) {
         return fail(Code::Usage, &problem);

@@ -11,15 +11,15 @@ use runner::causes::causes;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::config::QueueSettings;
 use crate::dispatch::{Desk, Fate, Later};
 use crate::metrics::Metrics;
 use crate::queue::{Delivery, Queue, WAIT};
 use crate::reconcile;
-use crate::reconcile::states::{self, Told};
 use crate::resolve::directory::Directory;
+use crate::told;
 
 /// The pause after a queue that does not answer; doubled up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -73,7 +73,10 @@ async fn look_after<D: Directory>(shared: Rc<Shared<D>>, mut stop: watch::Receiv
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             swept = Box::pin(reconcile::sweep(&shared.desk)) => match swept {
-                Ok(report) => shared.metrics.swept(&report),
+                Ok(report) => {
+                    shared.metrics.swept(&report);
+                    told::look(&shared.desk, &report).await;
+                }
                 Err(error) => warn!("unfinished jobs were not looked at: {}", causes(&error)),
             }
         }
@@ -177,16 +180,13 @@ impl<D: Directory> Work<D> {
         let ended = self.dispatched(&delivery).await;
         self.shared.metrics.dispatched(&ended, began.elapsed());
         let message = delivery.message.id.as_str();
+        told::message(message, &ended);
         let done = match ended {
-            Ok(fate) => {
-                tell(message, &fate);
+            Ok(_) => {
                 crate::failpoint::failpoint("before-delete");
                 self.queue.done(&delivery).await
             }
-            Err(Later { why, after }) => {
-                warn!(message_id = message, "left for later: {why}");
-                self.queue.later(&delivery, after).await
-            }
+            Err(Later { after, .. }) => self.queue.later(&delivery, after).await,
         };
         if let Err(error) = done {
             // It comes again by itself, and meets its own job.
@@ -205,7 +205,7 @@ impl<D: Directory> Work<D> {
             }
         };
         if self.settings.task_states {
-            return self.state(delivery).await;
+            return reconcile::state(desk, delivery.message.body.expose()).await;
         }
         tokio::select! {
             ended = Box::pin(desk.take(&delivery.message, &self.settings)) => ended,
@@ -215,36 +215,5 @@ impl<D: Directory> Work<D> {
             }),
             () = stopped => Err(Later { why: "told to stop".to_owned(), after: Duration::ZERO }),
         }
-    }
-
-    /// A task state change: its job is looked at.
-    async fn state(&self, delivery: &Delivery) -> Result<Fate, Later> {
-        let id = match states::read(delivery.message.body.expose()) {
-            Told::Stopped(id) => id,
-            Told::Nothing => return Ok(Fate::Ignored("its container has not ended".to_owned())),
-            Told::Other => {
-                return Ok(Fate::Ignored("it is no state change of a task or job".to_owned()));
-            }
-        };
-        Box::pin(reconcile::one(&self.shared.desk, &id)).await?;
-        Ok(Fate::Known { job: id })
-    }
-}
-
-/// One line for each message.
-fn tell(message: &str, fate: &Fate) {
-    let fate_word = fate.as_str();
-    match fate {
-        Fate::Launched { job, id } => {
-            info!(message_id = message, fate = fate_word, job = %job, "started as {id}");
-        }
-        Fate::Known { job } => {
-            info!(message_id = message, fate = fate_word, job = %job, "its job is known");
-        }
-        Fate::Refused { job, why } => {
-            info!(message_id = message, fate = fate_word, job = %job, "{why}");
-        }
-        Fate::Ignored(why) => info!(message_id = message, fate = fate_word, "{why}"),
-        Fate::Quarantined(why) => warn!(message_id = message, fate = fate_word, "{why}"),
     }
 }

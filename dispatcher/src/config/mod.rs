@@ -187,8 +187,12 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads a file and refuses what cannot work.
+    /// Reads a file, or the text itself, which has line breaks as no path has, and refuses what cannot work.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        if let Some(text) = path.to_str().filter(|said| said.contains('\n')) {
+            let path = "the configuration".into();
+            return Self::read(text).map_err(|problem| ConfigError::Wrong { path, problem });
+        }
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         Self::read(&text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problem })
@@ -314,6 +318,13 @@ mod tests {
             assert!(parts.iter().all(|part| problem.contains(part)), "{problem}");
             assert!(problem.contains("line "), "{problem}");
         }
+    }
+
+    #[test]
+    fn the_text_may_be_said_in_place_of_a_path() {
+        assert_eq!(Config::load(LEAST.as_ref()).unwrap().ecs.subnets, ["subnet-1"]);
+        let problem = Config::load("ledgr = 1\n".as_ref()).unwrap_err().to_string();
+        assert!(problem.starts_with("the configuration: ") && problem.contains("`ledger`"));
     }
 
     #[test]

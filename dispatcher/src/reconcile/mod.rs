@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt as _};
 use ledger::{Active, Attempt, Job, JobId, Launch, LedgerError, Outcome, Time, mutant};
 use next::{Facts, Step, next};
+use states::Told;
 use tracing::{info, warn};
 
-use crate::dispatch::{Desk, Start};
+use crate::dispatch::{Desk, Fate, Later, Start};
 use crate::launch::{Cause, Seen, worker};
 use crate::lost::{self, Why};
 use crate::resolve::directory::Directory;
@@ -67,6 +68,19 @@ pub async fn one<D: Directory>(desk: &Desk<D>, id: &JobId) -> Result<(), LedgerE
         look(desk, &[Active { id: id.clone(), since }]).await?;
     }
     Ok(())
+}
+
+/// What becomes of a message in a queue of task state changes: its job is looked at.
+pub async fn state<D: Directory>(desk: &Desk<D>, body: &[u8]) -> Result<Fate, Later> {
+    let id = match states::read(body) {
+        Told::Stopped(id) => id,
+        Told::Nothing => return Ok(Fate::Ignored("its container has not ended".to_owned())),
+        Told::Other => {
+            return Ok(Fate::Ignored("it is no state change of a task or job".to_owned()));
+        }
+    };
+    Box::pin(one(desk, &id)).await?;
+    Ok(Fate::Known { job: id })
 }
 
 async fn look<D: Directory>(

@@ -48,6 +48,11 @@ impl Ledger {
         Ok(found)
     }
 
+    /// How many messages are kept out of the way. Costs one request per thousand of them.
+    pub async fn quarantine_size(&self) -> Result<usize, LedgerError> {
+        Ok(self.list(Layout::QUARANTINE).await?.len())
+    }
+
     /// One of them.
     pub async fn quarantined_message(
         &self,
