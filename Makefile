@@ -10,7 +10,7 @@ FAILING := $(OUT)/debug/immortal-dispatcher-failing
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run dispatch test failing unit lint fmt images bench chaos soak docs fuzz clean
+.PHONY: help setup build run dispatch test failing unit lint fmt images package bench chaos soak docs fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -44,7 +44,7 @@ failing:
 unit: ## run the tests that need nothing but Rust
 	cargo test --locked -p ledger -p runner -p dispatcher
 
-lint: ## check formatting, lints, dependencies, scripts
+lint: ## check formatting, lints, dependencies, scripts, templates
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
@@ -54,7 +54,9 @@ lint: ## check formatting, lints, dependencies, scripts
 	@if cargo deny fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
 	else echo "advisories were not checked: the advisory database could not be fetched"; fi
 	@command -v shellcheck >/dev/null || apt-get install -y --no-install-recommends shellcheck >/dev/null
-	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh runner/*.sh tests/*.sh tests/bench/*.sh tests/fuzz/*.sh .ci/run
+	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh deploy/*.sh runner/*.sh tests/*.sh tests/bench/*.sh tests/fuzz/*.sh .ci/run
+	@[ -x .venv/bin/cfn-lint ] || tests/setup.sh
+	.venv/bin/cfn-lint --include-checks I -- deploy/*.yaml
 
 fmt: ## format the code
 	cargo fmt --all
@@ -63,6 +65,9 @@ fmt: ## format the code
 images: build ## build the container images (ONLY="python3.9 …"; BASE=debian: on Debian roots made here)
 	@images/docker.sh
 	@images/build.sh $(RUNNER) $(or $(BASE),aws) $(ONLY)
+
+package: build ## pack the dispatcher as a Lambda function: dispatcher.zip beside it
+	@deploy/package.sh $(DISPATCHER)
 
 bench: setup build ## print the figures (FIGURES="worker dispatch start init serve telemetry unpack others function images": only these)
 	@tests/bench/setup.sh

@@ -4,7 +4,7 @@
 set -eu
 
 # Pinned.
-packages='ministack==1.5.33 moto[server]==5.2.1 boto3==1.43.11 awscli==1.46.3 cargo-lambda==1.9.2'
+packages='ministack==1.5.33 moto[server]==5.2.1 boto3==1.43.11 awscli==1.46.3 cargo-lambda==1.9.2 cfn-lint==1.58.0'
 emulator=aws-sam-cli==1.170.0    # brings AWS's Runtime Interface Emulator
 archiver=archiver@7.0.1    # what the Serverless Framework and many others make packages with
 sdk='client-lambda@3.1164.0'    # AWS's SDK for JavaScript, of which these are the Lambda calls

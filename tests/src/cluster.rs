@@ -44,6 +44,8 @@ struct State {
     faults: Faults,
     calls: BTreeMap<String, u64>,
     tokens: HashMap<String, (Value, Value)>,
+    /// What was asked for, token by token, in order.
+    asked: Vec<Value>,
     tasks: HashMap<String, Task>,
     conflicts: u64,
     /// Attempts that were started, and how often.
@@ -69,6 +71,7 @@ impl Cluster {
             faults,
             calls: BTreeMap::new(),
             tokens: HashMap::new(),
+            asked: Vec::new(),
             tasks: HashMap::new(),
             conflicts: 0,
             attempts: BTreeMap::new(),
@@ -107,6 +110,11 @@ impl Cluster {
     /// How many starts were of an attempt that had been started before.
     pub fn repeated(&self) -> u64 {
         self.state.lock().unwrap().attempts.values().map(|times| times - 1).sum()
+    }
+
+    /// The starts that were asked for, each once.
+    pub fn asked(&self) -> Vec<Value> {
+        self.state.lock().unwrap().asked.clone()
     }
 
     /// How many tasks were started.
@@ -216,6 +224,7 @@ impl State {
             }
             Some((_, answer)) => answer.clone(),
             None => {
+                self.asked.push(body.clone());
                 let answer = self.launched(body);
                 self.tokens.insert(token, (body.clone(), answer.clone()));
                 answer

@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -19,11 +20,24 @@ pub struct Moto {
 impl Moto {
     /// Starts one.
     pub fn start() -> Self {
+        Self::run(&mut Self::program("tests/src/moto_server.py"))
+    }
+
+    /// Starts one that knows all types of resources of deploy/, and writes to a file what is called with a role.
+    pub fn with_cloudformation(calls: &Path) -> Self {
+        Self::run(Self::program("tests/deploy/aws.py").env("CALLS", calls))
+    }
+
+    fn program(script: &str) -> Command {
+        let mut command = Command::new(crate::root().join(".venv/bin/python"));
+        command.arg(crate::root().join(script));
+        command
+    }
+
+    fn run(command: &mut Command) -> Self {
         let address = format!("127.0.0.1:{}", crate::free_port());
         let (host, port) = address.split_once(':').unwrap();
-        let mut command = Command::new(crate::root().join(".venv/bin/python"));
-        command.arg(crate::root().join("tests/src/moto_server.py")).args([host, port]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.args([host, port]).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().expect("moto is installed by tests/setup.sh");
         while TcpStream::connect(&address).is_err() {
             std::thread::sleep(Duration::from_millis(20));

@@ -15,4 +15,5 @@ def one_at_a_time(queue, receipt_handle):
 
 
 Queue.delete_message = one_at_a_time
-main(["-H", sys.argv[1], "-p", sys.argv[2]])
+if __name__ == "__main__":
+    main(["-H", sys.argv[1], "-p", sys.argv[2]])
