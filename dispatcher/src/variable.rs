@@ -6,7 +6,7 @@ use strum::{EnumMessage, IntoStaticStr, VariantArray};
 /// A variable of the dispatcher's environment. The comment is what users are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, IntoStaticStr, VariantArray)]
 pub enum Variable {
-    /// The configuration file, where `--config` does not say it. Default: `immortal.toml`.
+    /// The configuration, a file or its text, where `--config` does not say it. Default: `immortal.toml`.
     #[strum(serialize = "IMMORTAL_CONFIG")]
     Config,
     /// Which log lines are written: `error`, `warn`, `info`, `debug`, `trace`, or tracing's directives (`info,dispatcher::queue=debug`).
