@@ -16,4 +16,5 @@ mod people;
 mod points;
 mod stops;
 mod watch;
+mod worker;
 mod world;

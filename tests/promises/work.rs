@@ -521,7 +521,7 @@ fn a_long_job_keeps_nobody_waiting() {
     for number in 1..=5 {
         scene.ask(&format!("short-{number}"), "resize", &json!({}));
     }
-    let sandbox = scene.worker(&["--idle", "3s"]);
+    let sandbox = scene.worker(&["--idle", "20s"]);
     let mut child = sandbox.start();
     let lines = listen(&mut child);
     until("outcomes", || (1..=5).all(|n| scene.read(&format!("short-{n}/outcome")).is_some()));
@@ -544,11 +544,12 @@ fn a_long_job_keeps_nobody_waiting() {
 #[test]
 fn jobs_may_run_side_by_side() {
     let scene = scene(vec![python("resize")]);
-    let gate = scene.path("gate").display().to_string();
-    scene.ask("waiting", "resize", &json!({ "until": gate }));
-    scene.ask("opening", "resize", &json!({ "leave": gate }));
+    let [one, two] = ["one", "two"].map(|name| scene.path(name).display().to_string());
+    // Each waits for the other.
+    scene.ask("j-1", "resize", &json!({ "leave": one, "until": two }));
+    scene.ask("j-2", "resize", &json!({ "leave": two, "until": one }));
     scene.worker(&["--idle", "3s", "--concurrency", "2"]).run().ends_with(0);
-    assert_ne!(scene.answer("waiting")["pid"], scene.answer("opening")["pid"]);
+    assert_ne!(scene.answer("j-1")["pid"], scene.answer("j-2")["pid"]);
 }
 
 /// An agent of ECS: what it was asked.
