@@ -1,16 +1,19 @@
 # Everything a person does with this repository. `make` alone lists it.
 # BASE=debian builds images on Debian roots made here; without it, on AWS's public base images.
 
-TARGET  ?= $(shell uname -m)-unknown-linux-musl
+HOST    := $(shell uname -m)-unknown-linux-musl
+TARGET  ?= $(HOST)
 OUT     := $(or $(CARGO_TARGET_DIR),target)
 RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
 DISPATCHER := $(OUT)/$(TARGET)/release/immortal-dispatcher
 # A dispatcher that kills itself where it is told to; never shipped.
 FAILING := $(OUT)/debug/immortal-dispatcher-failing
+# Programs for the other architecture, which tests run under QEMU.
+ARM64   := $(OUT)/aarch64-unknown-linux-musl/debug
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run dispatch test failing unit lint fmt images package bench chaos soak docs fuzz clean
+.PHONY: help setup build run dispatch test failing arm unit lint fmt images package bench chaos soak docs fuzz reproducible clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -20,9 +23,8 @@ setup: ## install what builds and tests need: musl target, runtime clients, test
 	@runtimes/setup.sh
 	@tests/setup.sh
 
-build: ## build runner and dispatcher: one static binary each
-	@runner/toolchain.sh
-	cargo build --release --locked --target $(TARGET) -p runner -p dispatcher
+build: ## build runner and dispatcher: one static binary each (TARGET=aarch64-unknown-linux-musl: for 64-bit ARM)
+	@runner/build.sh $(TARGET) --release -p runner -p dispatcher
 
 run: setup build ## deploy the example functions (Timeout: 3 s) to a local Lambda API and run them for longer
 	@.venv/bin/python docs/example/run.py $(RUNNER)
@@ -33,13 +35,18 @@ dispatch: setup build ## send a dead letter to the dispatcher, which explains it
 test: setup build ## run all tests, in containers too
 	@images/docker.sh
 	@images/build.sh $(RUNNER) debian
-	@$(MAKE) --no-print-directory failing
-	IMMORTAL_RUNNER=$(abspath $(RUNNER)) IMMORTAL_FAILING=$(abspath $(FAILING)) cargo test --locked --workspace
+	@.venv/bin/python images/check.py immortal/provided $(RUNNER)
+	@$(MAKE) --no-print-directory failing arm
+	IMMORTAL_RUNNER=$(abspath $(RUNNER)) IMMORTAL_FAILING=$(abspath $(FAILING)) IMMORTAL_ARM64=$(abspath $(ARM64)) cargo test --locked --workspace
 	IMMORTAL_RUNNER=$(abspath tests/contained.sh) cargo test --locked -p e2e --test conformance
 
 failing:
 	cargo build --locked -p dispatcher --features failpoints
 	@cp $(OUT)/debug/immortal-dispatcher $(FAILING)
+
+# Not as shipped, for time: what is tested with it is that it runs.
+arm:
+	@runner/build.sh aarch64-unknown-linux-musl -p runner -p e2e --bin immortal-runner --bin rust-bootstrap
 
 unit: ## run the tests that need nothing but Rust
 	cargo test --locked -p ledger -p runner -p dispatcher
@@ -54,6 +61,8 @@ lint: ## check formatting, lints, dependencies, scripts, templates
 	@if cargo deny fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
 	else echo "advisories were not checked: the advisory database could not be fetched"; fi
 	@command -v shellcheck >/dev/null || apt-get install -y --no-install-recommends shellcheck >/dev/null
+	@images/lint.sh
+	@tests/unsafe.sh
 	shellcheck runtimes/*.sh runtimes/*/bootstrap images/*.sh deploy/*.sh runner/*.sh tests/*.sh tests/bench/*.sh tests/fuzz/*.sh .ci/run
 	@[ -x .venv/bin/cfn-lint ] || tests/setup.sh
 	.venv/bin/cfn-lint --include-checks I -- deploy/*.yaml
@@ -62,16 +71,21 @@ fmt: ## format the code
 	cargo fmt --all
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml
 
-images: build ## build the container images (ONLY="python3.9 …"; BASE=debian: on Debian roots made here)
+images: build ## build the container images (ONLY="python3.9 …"; TARGET=aarch64-unknown-linux-musl; BASE=debian: on Debian roots made here)
 	@images/docker.sh
-	@images/build.sh $(RUNNER) $(or $(BASE),aws) $(ONLY)
+	@images/sbom.sh $(RUNNER) runner $(TARGET)
+ifneq ($(TARGET),$(HOST))
+	@$(MAKE) --no-print-directory build TARGET=$(HOST)
+endif
+	@LIST=$(subst $(TARGET),$(HOST),$(RUNNER)) PLATFORM=$(if $(filter-out $(HOST),$(TARGET)),linux/$(if $(findstring aarch64,$(TARGET)),arm64,amd64)) \
+		images/build.sh $(RUNNER) $(or $(BASE),aws) $(ONLY)
 
 package: build ## pack the dispatcher as a Lambda function: dispatcher.zip beside it
 	@deploy/package.sh $(DISPATCHER)
 
 bench: setup build ## print the figures (FIGURES="worker dispatch start init serve telemetry unpack others function images": only these)
 	@tests/bench/setup.sh
-	cargo build --release --locked --target $(TARGET) -p e2e --bin limit
+	@runner/build.sh $(TARGET) --release -p e2e --bin limit
 	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)
 
 chaos: setup build ## kill and fail at random: JOBS=1000, SEED=…; MUTANTS=1: show that deliberate defects are caught
@@ -98,6 +112,9 @@ docs: $(if $(filter conformance,$(PAGES)),setup build) ## write the pages of doc
 fuzz: ## fuzz what is read from strangers (TARGET=zip, SECONDS=900; without TARGET, all one after the other)
 	@for target in $(or $(filter-out %-musl,$(TARGET)),$(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))); do \
 		tests/fuzz/run.sh $$target $(or $(SECONDS),900) || exit; done
+
+reproducible: build ## build once more in other circumstances and compare, byte by byte
+	@tests/reproducible.sh $(TARGET) $(dir $(RUNNER)) --release -p runner -p dispatcher
 
 clean: ## remove what was built and fetched
 	cargo clean

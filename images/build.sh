@@ -7,9 +7,10 @@
 #   images/build.sh RUNNER on BASE TAG          on an image of your own
 #
 # Makes immortal/FAMILY:VERSION, and immortal/FAMILY, which is the last of the family that was named. NAME takes the place of
-# `immortal`; BASES that of AWS's registry, `public.ecr.aws/lambda`, where that is mirrored. PLATFORM=linux/arm64 builds
-# for that architecture: RUNNER is then its binary, and LIST one that runs here and lists the runtimes. The runner is one layer,
-# whose digest depends on the binary alone (and on the bill of materials beside it, RUNNER.cdx.json, where there is one).
+# `immortal`; BASES that of AWS's registry, `public.ecr.aws/lambda`, where that is mirrored. PLATFORM=linux/arm64 makes
+# those for that architecture, immortal/FAMILY:VERSION-arm64: RUNNER is then its binary, and LIST one that runs here and lists the
+# runtimes; images/index.sh puts both under one name. The runner is one layer, whose digest depends on the binary alone (and on the
+# bill of materials beside it, RUNNER.cdx.json, where there is one).
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -55,8 +56,9 @@ on_aws() {
     family=$(printf '%s' "$line" | cut -f2)
     from=$(printf '%s' "$line" | cut -f3)
     [ "$from" != - ] || fail "AWS has no base image for $1: images/build.sh RUNNER on BASE TAG builds on one of yours"
-    image "$name/$family:${from##*:}" "$bases/${from##*/}"
-    docker tag "$name/$family:${from##*:}" "$name/$family"
+    tag=${from##*:}${PLATFORM:+-${PLATFORM##*/}}
+    image "$name/$family:$tag" "$bases/${from##*/}"
+    [ -n "${PLATFORM:-}" ] || docker tag "$name/$family:$tag" "$name/$family"
 }
 
 # shellcheck disable=SC2046 # identifiers are words
@@ -72,6 +74,7 @@ aws)
     for identifier; do on_aws "$identifier"; done
     ;;
 debian)
+    [ -z "${PLATFORM:-}" ] || fail "Debian roots are made for the architecture of this machine alone"
     [ $# -gt 0 ] || set -- python nodejs java provided
     for family; do
         "$here/debian.sh" "$family"

@@ -13,4 +13,6 @@ done < <(/usr/bin/env --null)
 # The suites start it with an empty environment.
 PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 export PATH
-exec docker run --rm --network host --volume "$PWD:$PWD" --workdir "$PWD" "${variables[@]}" immortal/provided "$@"
+# As a careful task definition has it: of the image only what is mounted can be written.
+exec docker run --rm --network host --read-only --security-opt no-new-privileges \
+    --tmpfs /tmp:exec --tmpfs /var/task:exec --tmpfs /opt:exec --volume "$PWD:$PWD" --workdir "$PWD" "${variables[@]}" immortal/provided "$@"

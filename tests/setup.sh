@@ -28,7 +28,7 @@ fail() {
 
 # The Debian package where it is not called as its command.
 missing=
-for tool in python3 node:nodejs npm curl zip unzip bsdtar:libarchive-tools tar zstd tini docker-registry javac:openjdk-17-jdk-headless; do
+for tool in python3 node:nodejs npm curl zip unzip bsdtar:libarchive-tools tar zstd tini docker-registry javac:openjdk-17-jdk-headless qemu-aarch64-static:qemu-user-static; do
     command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool#*:}"
 done
 if [ -n "$missing" ]; then

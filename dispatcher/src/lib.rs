@@ -6,6 +6,7 @@
 //! re-run is worth it; [`jobs`] makes it a job; [`place`] says where and how; [`launch`] starts it. [`dispatch`] leads
 //! through them, [`reconcile`] looks after what was started, [`lost`] and [`mod@deliver`] bring to an end what no container
 //! does; what cannot be understood is kept in [`quarantine`]. What became of it all is [`told`] in log lines.
+#![forbid(unsafe_code)]
 
 pub mod aws;
 pub mod cli;

@@ -1,4 +1,5 @@
 //! Entry point: read the command line, set up logs, run, print once what went wrong, end with a code. Nothing else.
+#![forbid(unsafe_code)]
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -13,6 +13,7 @@
 //!
 //! The crate knows no AWS API but object storage. Who may run a job, and why it ended, is decided by
 //! others; here is only decided who was first.
+#![forbid(unsafe_code)]
 
 mod address;
 mod attempt;

@@ -255,9 +255,13 @@ fn first(path: &Path) -> Option<String> {
     Some(entry.file_name().to_string_lossy().into_owned())
 }
 
+/// Where the image is read-only, what is filled is mounted, and a restarted container is not taken for a fresh one.
 fn mark() -> io::Result<()> {
-    Path::new(MARK).parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    std::fs::write(MARK, "")
+    let made = Path::new(MARK).parent().map_or(Ok(()), std::fs::create_dir_all);
+    match made.and_then(|()| std::fs::write(MARK, "")) {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,34 @@ fn java_runs_in_its_image() {
     assert!(failed.json()["stackTrace"][0].as_str().unwrap().starts_with("App.handleRequest"));
 }
 
+/// What a careful task definition asks for: only `/tmp` and the function's own directories can be written.
+#[test]
+fn a_read_only_image_without_new_privileges_will_do() {
+    let layer = Package::default().file("python/layered.py", "VALUE = __file__");
+    let options = [
+        "--read-only",
+        "--security-opt",
+        "no-new-privileges",
+        "--tmpfs",
+        "/tmp:exec",
+        "--tmpfs",
+        "/var/task:exec",
+        "--tmpfs",
+        "/opt:exec",
+    ];
+    let careful = |image: &str, function: Deployed| {
+        let plane = ControlPlane::with(function);
+        let variables = [&plane.variables()[..], &[("IMMORTAL_FUNCTION", "resize")]].concat();
+        confined(&options, image, &variables)
+    };
+    let layered = Deployed::new(&python(), "python3.11", "app.layered").layer(&layer);
+    careful("immortal/python", layered).answers("\"/opt/python/layered.py\"");
+    careful("immortal/nodejs", Deployed::new(&nodejs(), "nodejs22.x", "index.echo")).answers("{}");
+    let program = std::fs::read(env!("CARGO_BIN_EXE_rust-bootstrap")).unwrap();
+    let program = Package::default().executable("bootstrap", program);
+    careful("immortal/provided", Deployed::new(&program, "provided.al2023", "h")).ends_with(0);
+}
+
 #[test]
 fn layers_lie_in_opt() {
     let layer = Package::default().file("python/layered.py", "VALUE = __file__");

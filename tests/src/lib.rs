@@ -230,6 +230,11 @@ impl Sandbox {
     pub fn run_by(&self, program: &[&str]) -> Run {
         let mut command = Command::new(program[0]);
         command.args(&program[1..]).arg(runner());
+        self.run_as(command)
+    }
+
+    /// Runs another program with the command line.
+    pub fn run_as(&self, command: Command) -> Run {
         self.spawn(command).wait_with_output().unwrap().into()
     }
 
