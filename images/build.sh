@@ -41,9 +41,19 @@ rm -r "$context/root"
 version=$("$list" --version | cut -d' ' -f2)
 revision=$(git -C "$here" rev-parse HEAD 2>/dev/null || true)
 
+# Docker's older builder is in every engine; for another architecture it writes down that of this machine.
+if [ -n "${PLATFORM:-}" ]; then
+    docker buildx version >/dev/null 2>&1 || fail "images for $PLATFORM need Docker's buildx: install the plugin docker-buildx"
+    builder="buildx build --load --platform $PLATFORM"
+else
+    builder=build
+    export DOCKER_BUILDKIT=0
+fi
+
 # image TAG BASE_IMAGE
 image() {
-    DOCKER_BUILDKIT=0 docker build --quiet --no-cache ${PLATFORM:+--platform "$PLATFORM"} --file "$here/Dockerfile" --tag "$1" --build-arg "BASE_IMAGE=$2" \
+    # shellcheck disable=SC2086 # a list of words
+    docker $builder --quiet --no-cache --file "$here/Dockerfile" --tag "$1" --build-arg "BASE_IMAGE=$2" \
         --build-arg "VERSION=$version" --build-arg "REVISION=$revision" "$context" >/dev/null 2>"$context.log" ||
         { cat "$context.log" >&2; rm -f "$context.log"; fail "$1 could not be built on $2"; }
     rm -f "$context.log"

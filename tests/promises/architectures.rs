@@ -68,22 +68,20 @@ fn asked(address: &str) -> Value {
 fn images_of_both_architectures_stand_under_one_name() {
     let Some(programs) = programs() else { return };
     let registry = Registry::open();
-    let layer = json!({ "entries": [{ "path": "var/task", "directory": true }] });
     let both = ["amd64", "arm64"];
-    registry.push("base:1", &json!({ "layers": [layer], "config": {}, "architectures": both }));
-    let base = registry.name("base:1");
     let runners = [e2e::runner(), programs.join("immortal-runner")];
-    let tags = both.map(|architecture| format!("immortal-test/both:{architecture}"));
-    let script = |name: &str| Command::new(e2e::root().join("images").join(name));
+    let tags = both.map(|architecture| registry.name(&format!("one:{architecture}")));
+    // For another architecture `images/build.sh` needs a builder that Debian has not: these are made by hand.
     for ((architecture, runner), tag) in both.iter().zip(&runners).zip(&tags) {
-        let mut build = script("build.sh");
-        build.arg(runner).args(["on", &base, tag]).env("LIST", e2e::runner());
-        succeeds(build.env("PLATFORM", format!("linux/{architecture}")));
-        let format = "{{.Os}}/{{.Architecture}}";
-        let found =
-            succeeds(Command::new("docker").args(["image", "inspect", "--format", format, tag]));
-        assert_eq!(found.trim(), format!("linux/{architecture}"));
+        let program = json!({ "path": "usr/local/bin/immortal-runner", "from": runner });
+        let layer = json!({ "compression": "gzip", "entries": [program] });
+        let config = json!({ "Entrypoint": ["/usr/local/bin/immortal-runner"] });
+        let image = json!({ "layers": [layer], "config": config, "architectures": [architecture] });
+        registry.push(&format!("one:{architecture}"), &image);
+        let platform = format!("linux/{architecture}");
+        succeeds(Command::new("docker").args(["pull", "--quiet", "--platform", &platform, tag]));
     }
+    let script = |name: &str| Command::new(e2e::root().join("images").join(name));
     let name = registry.name("immortal/provided:1");
     succeeds(script("index.sh").arg(&name).args(&tags));
 
