@@ -16,7 +16,7 @@ BASE    ?=
 .PHONY: help setup build run dispatch test failing arm unit lint fmt images package bench chaos soak docs fuzz reproducible clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: ## install what builds and tests need: musl target, runtime clients, test tools
 	@runner/toolchain.sh
