@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::FunctionConfiguration;
+use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bytes::Bytes;
 use ledger::{Access, Bucket, Destination, HttpClient, LedgerError, Redacted, Root};
@@ -19,15 +21,38 @@ use runner::function::name::FunctionName;
 
 use crate::envelope::Object;
 use crate::function::{Architecture, Code, FileSystem, Function, Network};
+use crate::launch::bucket;
 use crate::resolve::directory::{Directory, LookupError};
 use crate::resolve::input::Input;
 
 /// Lambda's control plane.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Account {
     sdk: SdkConfig,
     client: Client,
     events: aws_sdk_eventbridge::Client,
+    functions: Turns,
+    others: Turns,
+}
+
+/// Lambda answers 100 questions for a function a second, and 15 of all others together, for everybody in the account
+/// (Lambda quotas, "API requests"). We take at most so much of it: so many at once, so many a second.
+const FUNCTIONS: (u32, f64) = (20, 50.0);
+const OTHERS: (u32, f64) = (5, 10.0);
+
+/// Who waits for its turn to ask.
+#[derive(Debug)]
+struct Turns(Mutex<bucket::Bucket>);
+
+impl Turns {
+    fn new((at_once, a_second): (u32, f64)) -> Self {
+        Self(Mutex::new(bucket::Bucket::new(at_once, a_second, Instant::now())))
+    }
+
+    async fn next(&self) {
+        let wait = self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        tokio::time::sleep(wait).await;
+    }
 }
 
 impl Account {
@@ -37,6 +62,8 @@ impl Account {
             sdk: sdk.clone(),
             client: Client::new(sdk),
             events: aws_sdk_eventbridge::Client::new(sdk),
+            functions: Turns::new(FUNCTIONS),
+            others: Turns::new(OTHERS),
         }
     }
 }
@@ -48,6 +75,7 @@ impl Directory for Account {
         })?;
         let request = self.client.get_function().function_name(parsed.unqualified());
         let request = request.set_qualifier(parsed.qualifier().map(str::to_owned));
+        self.functions.next().await;
         let answer = request.send().await.map_err(|error| failed("GetFunction", name, &error))?;
         function(answer).ok_or_else(|| {
             LookupError::Refused(format!(
@@ -58,29 +86,34 @@ impl Directory for Account {
 
     async fn mapped_to(&self, source: &str) -> Result<Vec<String>, LookupError> {
         let request = self.client.list_event_source_mappings().event_source_arn(source);
-        let mut pages = request.into_paginator().items().send();
+        let mut pages = request.into_paginator().send();
         let mut found = Vec::new();
-        while let Some(mapping) = pages.next().await {
-            let mapping =
-                mapping.map_err(|error| failed("ListEventSourceMappings", source, &error))?;
-            found.extend(mapping.function_arn);
+        loop {
+            self.others.next().await;
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(|error| failed("ListEventSourceMappings", source, &error))?;
+            found.extend(page.event_source_mappings.unwrap_or_default());
         }
-        Ok(found)
+        Ok(mapped(&found))
     }
 
     async fn failing_to(&self, target: &str) -> Result<Vec<String>, LookupError> {
-        let mut pages = self.client.list_functions().into_paginator().items().send();
+        let mut pages = self.client.list_functions().into_paginator().send();
         let mut found = Vec::new();
-        while let Some(function) = pages.next().await {
-            let function = function.map_err(|error| failed("ListFunctions", target, &error))?;
-            if dead_letter(&function).as_deref() == Some(target) {
-                found.extend(function.function_arn);
-            }
+        loop {
+            self.others.next().await;
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(|error| failed("ListFunctions", target, &error))?;
+            let own =
+                |function: &FunctionConfiguration| dead_letter(function).as_deref() == Some(target);
+            let functions = page.functions.unwrap_or_default().into_iter().filter(own);
+            found.extend(functions.filter_map(|function| function.function_arn));
         }
         Ok(found)
     }
 
     async fn failure_destination(&self, arn: &str) -> Result<Option<String>, LookupError> {
+        self.others.next().await;
         let own = runner::aws::own_destinations(&self.sdk, arn).await;
         let own = own.map_err(|error| match &error {
             AwsError::Refused { code, .. } if is_passing(code) => {
@@ -98,6 +131,7 @@ impl Directory for Account {
     async fn input(&self, rule: &str, target: &str) -> Result<Input, LookupError> {
         let (bus, name) = rule_name(rule);
         let request = self.events.list_targets_by_rule().rule(name);
+        self.others.next().await;
         let answer = request.set_event_bus_name(bus.map(str::to_owned)).send().await;
         let answer = answer.map_err(|error| failed("ListTargetsByRule", rule, &error))?;
         let found = answer.targets().iter().find(|one| one.arn() == target);
@@ -107,6 +141,17 @@ impl Directory for Account {
             ))
         })
     }
+}
+
+/// The functions of these mappings: those that are switched on, or all if none is, since one may have been switched
+/// off after it failed.
+fn mapped(mappings: &[EventSourceMappingConfiguration]) -> Vec<String> {
+    let of = |wanted: fn(&EventSourceMappingConfiguration) -> bool| -> Vec<String> {
+        let chosen = mappings.iter().filter(|mapping| wanted(mapping));
+        chosen.filter_map(|mapping| mapping.function_arn.clone()).collect()
+    };
+    let on = of(|mapping| !matches!(mapping.state(), Some("Disabled" | "Disabling" | "Deleting")));
+    if on.is_empty() { of(|_| true) } else { on }
 }
 
 /// The bus and the name of a rule: `arn:aws:events:REGION:ACCOUNT:rule/[BUS/]NAME`.

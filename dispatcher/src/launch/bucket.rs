@@ -1,5 +1,5 @@
-//! How fast things may be started: a token bucket (ECS developer guide, "Request throttling": Fargate starts 20 a
-//! second, 100 at once). Pure; time is an argument.
+//! How fast things may be started or asked: a token bucket (ECS developer guide, "Request throttling": Fargate starts 20
+//! a second, 100 at once). Pure; time is an argument.
 
 use std::time::{Duration, Instant};
 

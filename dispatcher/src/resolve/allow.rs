@@ -57,18 +57,7 @@ impl Allow {
 
     /// Refuses a function that is not allowed to this queue: what was expected, what was found, what to do.
     pub fn check(&self, function: &Function, queue_arn: &str) -> Result<(), String> {
-        let (region, account) = place(&function.arn);
-        let (queue_region, queue_account) = place(queue_arn);
-        listed("account", "accounts", account, &self.accounts, queue_account)?;
-        listed("region", "regions", region, &self.regions, queue_region)?;
-        if !self.functions.is_empty() && !self.functions.iter().any(|p| matches(p, &function.name))
-        {
-            return Err(format!(
-                "expected a function named like {}, found `{}`: add it to [allow] functions",
-                self.functions.join(", "),
-                function.name
-            ));
-        }
+        self.check_name(&function.arn, queue_arn)?;
         match &self.tag {
             Some(tag) if !tagged(function, tag) => Err(format!(
                 "expected a function with the tag `{tag}`, found `{}` without it: tag it (reading tags needs lambda:ListTags), or change [allow] tag",
@@ -76,6 +65,22 @@ impl Allow {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// The same, of which only the ARN is known.
+    pub fn check_name(&self, arn: &str, queue_arn: &str) -> Result<(), String> {
+        let (region, account) = place(arn);
+        let (queue_region, queue_account) = place(queue_arn);
+        listed("account", "accounts", account, &self.accounts, queue_account)?;
+        listed("region", "regions", region, &self.regions, queue_region)?;
+        let name = arn.split(':').nth(6).unwrap_or(arn);
+        if self.functions.is_empty() || self.functions.iter().any(|p| matches(p, name)) {
+            return Ok(());
+        }
+        Err(format!(
+            "expected a function named like {}, found `{name}`: add it to [allow] functions",
+            self.functions.join(", "),
+        ))
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::Hint;
 
-/// One entry: exactly one of the four, and the function.
+/// One entry: exactly one of the five, and the function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Map {
@@ -17,6 +17,8 @@ pub struct Map {
     pub bucket: Option<String>,
     /// An event source's ARN, or the end of it.
     pub source: Option<String>,
+    /// The unique id of a function's role (`AROA…`), by which its dead letters are sent.
+    pub role: Option<String>,
     /// The function: name or ARN, with an optional qualifier.
     pub function: String,
 }
@@ -24,13 +26,13 @@ pub struct Map {
 impl Map {
     /// Refuses an entry that says nothing, or too much.
     pub fn check(&self) -> Result<(), String> {
-        let said = [&self.queue, &self.topic, &self.bucket, &self.source];
+        let said = [&self.queue, &self.topic, &self.bucket, &self.source, &self.role];
         let count = said.iter().filter(|one| one.is_some()).count();
         if count == 1 {
             return Ok(());
         }
         Err(format!(
-            "expected one of `queue`, `topic`, `bucket` and `source` in the [[map]] entry of `{}`, found {count}",
+            "expected one of `queue`, `topic`, `bucket`, `source` and `role` in the [[map]] entry of `{}`, found {count}",
             self.function
         ))
     }
@@ -43,12 +45,21 @@ pub fn find(
     source: Option<&str>,
     queue_arn: &str,
 ) -> Option<(String, String)> {
-    // What the message says is nearer to the function than the queue that brought it.
+    // What the message says is nearer to the function than the queue that brought it; nearest is whose role sent it.
+    let by_role = |map: &&Map| map.role.is_some() && role(hint) == map.role.as_deref();
     let source = source.map(|source| Hint::Source(source.to_owned()));
     let said = |map: &&Map| names(map, hint) || source.iter().any(|source| names(map, source));
     let by_queue = |map: &&Map| map.queue.as_deref().is_some_and(|name| is(name, queue_arn));
-    let map = maps.iter().find(said).or_else(|| maps.iter().find(by_queue))?;
+    let found = maps.iter().find(by_role).or_else(|| maps.iter().find(said));
+    let map = found.or_else(|| maps.iter().find(by_queue))?;
     Some((map.function.clone(), format!("the [[map]] entry of {}", key(map))))
+}
+
+fn role(hint: &Hint) -> Option<&str> {
+    match hint {
+        Hint::DeadLetter { role_id, .. } => role_id.as_deref(),
+        _ => None,
+    }
 }
 
 fn names(map: &Map, hint: &Hint) -> bool {
@@ -83,6 +94,7 @@ fn key(map: &Map) -> String {
         ("topic", &map.topic),
         ("bucket", &map.bucket),
         ("source", &map.source),
+        ("role", &map.role),
     ];
     let said = said.into_iter().find_map(|(key, value)| Some((key, value.as_ref()?)));
     said.map(|(key, value)| format!("{key} `{value}`")).unwrap_or_default()
@@ -104,6 +116,7 @@ mod tests {
             map("queue", "failed", "by-queue"),
             map("topic", "-resize", "by-topic"),
             map("bucket", "in", "by-bucket"),
+            map("role", "AROAEXAMPLE", "by-role"),
         ];
         let topic = || "arn:aws:sns:eu-west-1:123456789012:prod-resize".to_owned();
         for (hint, expected) in [
@@ -113,6 +126,14 @@ mod tests {
             (Hint::Source("inn".into()), "by-queue"),
             (Hint::Unknown, "by-queue"),
             (Hint::DeadLetter { target: QUEUE.into(), role_id: None }, "by-queue"),
+            (
+                Hint::DeadLetter { target: QUEUE.into(), role_id: Some("AROAEXAMPLE".into()) },
+                "by-role",
+            ),
+            (
+                Hint::DeadLetter { target: QUEUE.into(), role_id: Some("AROAOTHER".into()) },
+                "by-queue",
+            ),
         ] {
             assert_eq!(find(&maps, &hint, None, QUEUE).unwrap().0, expected, "{hint:?}");
         }

@@ -130,21 +130,29 @@ async fn name(
         Hint::Rule { target, .. } => (vec![target.clone()], "the rule's target".to_owned()),
         hint => return Err(Unresolved::Never(unknown(hint))),
     };
-    one(candidates, &by).map(|name| (name, by))
+    let allowed = |name: &String| settings.allow.check_name(name, queue_arn).is_ok();
+    one(candidates, allowed, &by).map(|name| (name, by))
 }
 
-/// One candidate, or a refusal that lists them.
-fn one(mut candidates: Vec<String>, by: &str) -> Result<String, Unresolved> {
+/// One candidate, of several the only one that is allowed, or a refusal that lists them.
+fn one(
+    mut candidates: Vec<String>,
+    allowed: impl Fn(&String) -> bool,
+    by: &str,
+) -> Result<String, Unresolved> {
     candidates.sort_unstable();
     candidates.dedup();
+    if candidates.iter().filter(|name| allowed(name)).count() == 1 {
+        candidates.retain(allowed);
+    }
     match <[String; 1]>::try_from(candidates) {
         Ok([only]) => Ok(only),
         Err(none) if none.is_empty() => Err(Unresolved::Never(format!(
             "expected one function among {by}, found none: name it with a [[map]] entry or the queue's `function`"
         ))),
         Err(several) => Err(Unresolved::Never(format!(
-            "expected one function among {by}, found {}: {}; name the right one with a [[map]] entry or the queue's \
-             `function`, or give each function its own queue or an OnFailure destination",
+            "expected one function among {by}, found {}: {}; name the right one with a [[map]] entry (of its `role`, by which \
+             such messages are sent, or of the queue), or give each function its own queue or an OnFailure destination",
             several.len(),
             several.join(", ")
         ))),

@@ -82,6 +82,19 @@ async fn none_or_several_are_refused_and_named() {
 }
 
 #[tokio::test]
+async fn of_several_the_only_one_that_is_allowed_is_it() {
+    let several = account(&[ARN, "arn:aws:lambda:eu-west-1:123456789012:function:other"]);
+    let settings: Settings = toml::from_str("[allow]\nfunctions = [\"res*\"]").unwrap();
+    assert_eq!(resolve(&dead_letter(), QUEUE, &several, &settings).await.unwrap().arn, ARN);
+    let settings: Settings = toml::from_str("[allow]\nfunctions = [\"*\"]").unwrap();
+    let Err(Unresolved::Never(why)) = resolve(&dead_letter(), QUEUE, &several, &settings).await
+    else {
+        panic!()
+    };
+    assert!(why.contains("found 2"), "{why}");
+}
+
+#[tokio::test]
 async fn a_configured_function_is_not_asked_for() {
     let settings: Settings =
         toml::from_str("[[map]]\nqueue = \"failed\"\nfunction = \"resize:7\"").unwrap();
