@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{ARN, FAILED, World, attributes, slow};
+use crate::world::{ARN, ORDERS, World, attributes, slow};
 
 pub(crate) const ID: &str = "8f0d0d9a-6e0b-4c1d-8a3c-5b4b2f5a9b11";
 
@@ -56,25 +56,21 @@ fn a_timed_out_node_function_arrives_as_a_record_and_runs_to_its_end() {
 
 #[test]
 fn a_redriven_message_is_the_event_that_the_function_would_have_got() {
-    let source = "arn:aws:sqs:eu-west-1:123456789012:orders";
-    let world = World::with(slow("python3.11").reporting(source));
-    // moto does not say which queue gave up: the message comes from a file, as a Lambda function would get it.
-    world.config(&world.queue("redrive"));
-    let message = json!({
-        "MessageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "Body": "order 42",
-        "Attributes": { "DeadLetterQueueSourceArn": source, "SentTimestamp": "1791560000123",
-            "SenderId": "AIDAEXAMPLE", "ApproximateReceiveCount": "4" },
-        "MessageAttributes": { "tenant": { "DataType": "String", "StringValue": "acme" } },
-    });
-    let file = world.path("message.json");
-    std::fs::write(&file, message.to_string()).unwrap();
-    let told = world.json(&["explain", file.to_str().unwrap(), "--queue", FAILED, "--json"]);
-    assert_eq!(
-        (&told[0]["runs"], &told[0]["envelope"]),
-        (&json!(true), &json!("redrive")),
-        "{told}"
-    );
-    assert_eq!(told[0]["function"], ARN, "{told}");
+    for runtime in ["python3.11", "nodejs20.x"] {
+        let world = World::with(slow(runtime).reporting(ORDERS));
+        world.config(&world.queue("auto"));
+        let _serving = world.serve();
+        world.given_up("order 42");
+        let records = world.records(1);
+        let given = &records[0]["responsePayload"]["done"]["Records"][0];
+        assert_eq!(
+            (&given["body"], &given["eventSourceARN"]),
+            (&json!("order 42"), &json!(ORDERS))
+        );
+        assert_eq!(given["messageAttributes"]["tenant"]["stringValue"], "acme", "{given}");
+        assert_eq!(given["attributes"].get("DeadLetterQueueSourceArn"), None, "{given}");
+        world.until("its message is deleted", || world.left() == 0);
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:resize";
+/// The queue whose messages the function works at.
+pub(crate) const ORDERS: &str = "arn:aws:sqs:eu-west-1:123456789012:orders";
 pub(crate) const FAILED: &str = "arn:aws:sqs:eu-west-1:123456789012:failed";
 const ID: &str = "8f0d0d9a-6e0b-4c1d-8a3c-5b4b2f5a9b11";
 
@@ -147,6 +149,17 @@ impl World {
     /// A dead letter of Lambda's.
     pub(crate) fn dead_letter(&self, event: &str) {
         self.send(event, &attributes(ID, "Task timed out after 1.00 seconds"));
+    }
+
+    /// A message that the queue `orders` has given up on.
+    pub(crate) fn given_up(&self, body: &str) {
+        let policy = json!({ "maxReceiveCount": 1, "deadLetterTargetArn": FAILED }).to_string();
+        let script = format!(
+            "sqs = client('sqs')\norders = sqs.create_queue(QueueName='orders', Attributes={{'RedrivePolicy': {policy:?}}})['QueueUrl']\n\
+             sqs.send_message(QueueUrl=orders, MessageBody={body:?}, MessageAttributes={{'tenant': {{'DataType': 'String', 'StringValue': 'acme'}}}})\n\
+             for _ in range(2): sqs.receive_message(QueueUrl=orders, VisibilityTimeout=0)",
+        );
+        self.moto.script(&script);
     }
 
     /// The records that have arrived at the queue of outcomes, as soon as there are so many.
