@@ -35,6 +35,11 @@ pub enum Command {
     Work(Box<Work>),
     /// Unpack a package into a directory, fetching it if need be
     Unpack(Unpack),
+    /// Copy this program into a directory, as `immortal-runner`: for a container of another image that shares it
+    Install {
+        /// Directory; made if it does not exist
+        directory: PathBuf,
+    },
     /// List Lambda's runtime identifiers: a line each, with family and AWS's public base image, or `-`
     Runtimes,
     /// Change root and user, and become a program: how container images are started

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use e2e::{ControlPlane, Deployed, Package, Registry, Run, Sandbox, container};
+use e2e::{ControlPlane, Deployed, Package, Registry, Run, Sandbox, confined, container};
 use serde_json::{Value, json};
 
 /// GetFunction's answer about an image.
@@ -54,9 +54,8 @@ fn an_image_from_nothing_runs_with_its_own_configuration() {
     assert_eq!(answer["event"], json!([4]));
 }
 
-#[test]
-fn a_python_image_is_confined_as_on_lambda() {
-    let registry = Registry::open();
+/// An image of Python with AWS's runtime client and this module, `app`.
+fn push_python(registry: &Registry, name: &str, code: &str) {
     let mut bases = fs::read_dir(e2e::cache()).unwrap().flatten().map(|entry| entry.path());
     let base = bases.find(|path| path.display().to_string().contains("/base-python-"));
     let runtime = e2e::root().join(".runtimes/python").display().to_string();
@@ -67,12 +66,11 @@ fn a_python_image_is_confined_as_on_lambda() {
         .arg(".")
         .status();
     assert!(packed.unwrap().success());
-    let code = "import os\ndef run(event, context):\n    return [os.getuid(), os.getcwd(), sorted(os.listdir('/proc')), os.access('/', os.W_OK), open('/dev/null').read(), os.environ['FROM'], os.environ['_HANDLER']]\n";
     let image = json!({
         "layers": [
             { "tar": base.unwrap() },
             { "tar": tar.path() },
-            { "compression": "zstd", "entries": [{ "path": "var/task", "directory": true }, { "path": "var/task/app.py", "content": code }] },
+            { "compression": "gzip", "entries": [{ "path": "var/task", "directory": true }, { "path": "var/task/app.py", "content": code }] },
         ],
         "config": {
             "Entrypoint": ["python3", "-m", "awslambdaric"], "Cmd": ["app.missing"],
@@ -80,11 +78,42 @@ fn a_python_image_is_confined_as_on_lambda() {
         },
         "architectures": ["arm64", "amd64"],
     });
-    registry.push("python:1", &image);
+    registry.push(name, &image);
+}
+
+#[test]
+fn a_python_image_is_confined_as_on_lambda() {
+    let registry = Registry::open();
+    let code = "import os\ndef run(event, context):\n    return [os.getuid(), os.getcwd(), sorted(os.listdir('/proc')), os.access('/', os.W_OK), open('/dev/null').read(), os.environ['FROM'], os.environ['_HANDLER']]\n";
+    push_python(&registry, "python:1", code);
     let function = deployed(&registry.name("python:1"), &json!({ "Command": ["app.run"] }));
     run(function, "{}")
         .ends_with(0)
         .answers(r#"[993, "/var/task", [], false, "", "function", "app.run"]"#);
+}
+
+/// As on ECS: a container of the runner's image puts the runner into a volume, one of the function's image starts it.
+#[test]
+fn the_runner_works_within_a_functions_own_image() {
+    let registry = Registry::open();
+    let code = "import os\ndef run(event, context):\n    return [os.getuid(), os.getcwd(), os.path.exists('/proc/self/exe'), os.access('/', os.W_OK), os.environ['FROM'], os.environ.get('IMMORTAL_IMAGE')]\n";
+    push_python(&registry, "own:1", code);
+    let image = registry.name("own:1");
+    let plane = ControlPlane::with(deployed(&image, &json!({ "Command": ["app.run"] })));
+    let volume = tempfile::tempdir().unwrap();
+    let mount = format!("{}:/immortal", volume.path().display());
+    let installed = Command::new("docker")
+        .args(["run", "--rm", "-v", &mount, "immortal/provided", "install", "/immortal"])
+        .status();
+    assert!(installed.unwrap().success());
+    let variables = [("IMMORTAL_FUNCTION", "resize"), ("IMMORTAL_IMAGE", "here")];
+    let read_only = format!("{mount}:ro");
+    let options =
+        ["-v", &read_only, "--user", "0", "--entrypoint", "/immortal/immortal-runner", "-w", "/"];
+    confined(&options, &image, &[&plane.variables()[..], &variables].concat())
+        .ends_with(0)
+        .answers(r#"[993, "/var/task", true, false, "function", null]"#);
+    let _removed = Command::new("docker").args(["rmi", "-f", &image]).status();
 }
 
 /// All of a tree: paths, contents, and link targets.

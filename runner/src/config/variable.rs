@@ -46,6 +46,10 @@ pub enum Variable {
     /// fresh for as long as it runs. Default: `task`.
     #[strum(serialize = "IMMORTAL_CREDENTIALS")]
     Credentials,
+    /// `here`: the container's own image is that of the function, in which the runner was put (`install`); nothing of it is
+    /// pulled. Default: the function's image is pulled into a root directory of its own.
+    #[strum(serialize = "IMMORTAL_IMAGE")]
+    Image,
     /// Directory with the language runtime's client (`bootstrap`). Default: `/var/runtime`.
     #[strum(serialize = "IMMORTAL_RUNTIME_DIR")]
     RuntimeDir,

@@ -25,7 +25,7 @@ pub use manifest::Process;
 use manifest::{Configuration, Descriptor, DocumentError, Manifest, Step};
 pub use reference::{Reference, ReferenceError};
 use registry::Registry;
-pub use root::furnish;
+pub use root::{furnish, temporary};
 
 use crate::causes::causes;
 use crate::fetch::{Fetcher, Opened, Options, Patience, Reading};
@@ -58,6 +58,27 @@ pub async fn pull(
     pulled.map_err(|fault| ImageError { image: reference.to_string(), fault })
 }
 
+/// How the program of an image is started, of which nothing else is pulled.
+pub async fn look(
+    reference: &Reference,
+    login: Option<Redacted<String>>,
+) -> Result<Process, ImageError> {
+    let looked =
+        async { Ok(described(&mut Registry::new(reference, login)?, reference).await?.1.config) };
+    looked.await.map_err(|fault| ImageError { image: reference.to_string(), fault })
+}
+
+/// What the registry says of an image.
+async fn described(
+    registry: &mut Registry<'_>,
+    reference: &Reference,
+) -> Result<(Manifest, Configuration), Fault> {
+    let manifest = manifest(registry, reference).await?;
+    let bytes = registry.configuration(&manifest.config).await?;
+    let configuration = Configuration::read(&bytes, manifest.layers.len(), architecture())?;
+    Ok((manifest, configuration))
+}
+
 async fn unpacked(
     reference: &Reference,
     login: Option<Redacted<String>>,
@@ -65,9 +86,7 @@ async fn unpacked(
     limits: Limits,
 ) -> Result<(Process, Stats), Fault> {
     let mut registry = Registry::new(reference, login)?;
-    let manifest = manifest(&mut registry, reference).await?;
-    let bytes = registry.configuration(&manifest.config).await?;
-    let configuration = Configuration::read(&bytes, manifest.layers.len(), architecture())?;
+    let (manifest, configuration) = described(&mut registry, reference).await?;
     let fetcher = Fetcher::new(options(manifest.layers.len()));
     let packages: Vec<Package> =
         manifest.layers.iter().map(|it| package(&registry, it)).collect::<Result<_, _>>()?;

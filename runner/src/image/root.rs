@@ -29,11 +29,16 @@ pub fn furnish(root: &Path) -> Result<(), Fault> {
         what: "preparing the image's root directory",
         problem: error.to_string(),
     };
-    directory(root, "tmp", 0o1777).map_err(failed)?;
+    temporary(root).map_err(failed)?;
     directory(root, "dev", 0o755).map_err(failed)?;
     devices(&root.join("dev")).map_err(failed)?;
     directory(root, "etc", 0o755).map_err(failed)?;
     RESOLUTION.iter().try_for_each(|name| copy(root, name)).map_err(failed)
+}
+
+/// Makes a place for temporary files.
+pub fn temporary(root: &Path) -> io::Result<()> {
+    directory(root, "tmp", 0o1777)
 }
 
 /// A directory that is one, and no link to one.

@@ -1,9 +1,12 @@
-//! Container-image functions: pulled, unpacked, and how their program is started. Pure but for `pulled`.
+//! Container-image functions: pulled and unpacked, or found in the container's own image, and how their program is
+//! started. Pure but for `pulled`.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use ledger::Redacted;
 
 use super::error::RunError;
 use crate::aws;
@@ -26,7 +29,12 @@ pub(super) struct Started {
     pub(super) command: Vec<String>,
 }
 
-/// Pulls a function's image into its root directory.
+/// Whether the container's own image is that of the function.
+pub(super) fn is_here(environment: &impl Environment) -> bool {
+    environment.get(Variable::Image).is_some_and(|said| said == "here")
+}
+
+/// Pulls a function's image into its root directory, or finds that it is here.
 pub(super) async fn pulled(
     image: &Image,
     place: &Place,
@@ -38,9 +46,14 @@ pub(super) async fn pulled(
     if !nix::unistd::geteuid().is_root() {
         return Err(failed(Fault::NotRoot).into());
     }
+    let home = environment.get(Variable::Home).map(PathBuf::from);
+    if is_here(environment) {
+        let login = login(&reference, code, home.as_deref()).await?;
+        let process = image::look(&reference, login).await?;
+        return started(image, process, "/".into()).ok_or_else(|| failed(Fault::NoProgram).into());
+    }
     place.clear_root()?;
     let root = place.root();
-    let home = environment.get(Variable::Home).map(PathBuf::from);
     let process = pull(&reference, root.clone(), code, home.as_deref(), Limits::image()).await?;
     image::furnish(&root).map_err(failed)?;
     started(image, process, root).ok_or_else(|| failed(Fault::NoProgram).into())
@@ -55,18 +68,25 @@ pub(super) async fn pull(
     limits: Limits,
 ) -> Result<Process, RunError> {
     let began = Instant::now();
-    let login = match (
-        image::login(reference, code.registry_auth.as_ref(), home),
-        reference.ecr_region(),
-    ) {
-        (None, Some(region)) => Some(aws::registry_login(region).await?),
-        (login, _) => login,
-    };
+    let login = login(reference, code, home).await?;
     let (process, stats) = image::pull(reference, login, root, limits).await?;
     if !io::stderr().is_terminal() {
         output::line(&mut io::stderr(), &summary(reference, stats, began.elapsed().as_secs_f64()));
     }
     Ok(process)
+}
+
+/// How the registry knows us: as we are told, or by our role where it is Amazon's.
+async fn login(
+    reference: &Reference,
+    code: &Code,
+    home: Option<&Path>,
+) -> Result<Option<Redacted<String>>, RunError> {
+    let given = image::login(reference, code.registry_auth.as_ref(), home);
+    match (given, reference.ecr_region()) {
+        (None, Some(region)) => Ok(Some(aws::registry_login(region).await?)),
+        (login, _) => Ok(login),
+    }
 }
 
 fn summary(reference: &Reference, stats: Stats, seconds: f64) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use super::contained::{Started, pulled};
+use super::contained::{Started, is_here, pulled};
 use super::error::{RunError, machine};
 use super::install::{Job, install};
 use crate::aws;
@@ -18,6 +18,7 @@ use crate::fetch::Renewal;
 use crate::function::name::FunctionName;
 use crate::function::runtime::{self, Family};
 use crate::function::{Function, Location, Package, local};
+use crate::image;
 use crate::place::{self, Place};
 use crate::process::Rights;
 
@@ -62,6 +63,10 @@ pub(super) async fn prepare(
     environment: &impl Environment,
 ) -> Result<Prepared, RunError> {
     let described = describe(&run, environment).await?;
+    // Somebody else's image need not have it.
+    if is_here(environment) {
+        image::temporary(Path::new("/")).map_err(machine("making /tmp"))?;
+    }
     put_in(Place::choose()?, &described, false, &run, environment).await
 }
 
@@ -90,7 +95,7 @@ pub(super) async fn put_in(
     environment: &impl Environment,
 ) -> Result<Prepared, RunError> {
     let (function, origin) = (described.function.clone(), described.origin.clone());
-    if place.is_image() {
+    if place.is_image() || is_here(environment) {
         place::name_sandbox(Path::new("/etc/hosts"));
     }
     let boot = if let Source::Command(command) = &run.source {
