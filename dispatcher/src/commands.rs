@@ -77,12 +77,10 @@ fn open(root: &Root, sdk: &SdkConfig) -> Result<Ledger, Refusal> {
 
 fn launcher(config: &Config, sdk: &SdkConfig) -> Launcher {
     let launcher = match config.launch.launcher {
-        launch::Kind::Ecs => {
-            Launcher::ecs(aws_sdk_ecs::Client::new(sdk), &config.launch, config.ecs.clone())
-        }
         launch::Kind::Batch => {
             Launcher::batch(aws_sdk_batch::Client::new(sdk), &config.launch, config.batch.clone())
         }
+        launch::Kind::Ecs => Launcher::ecs(sdk, &config.launch, config.ecs.clone()),
         launch::Kind::Docker => {
             let directory = match config.root() {
                 Ok(Root::Directory(directory)) => Some(directory),

@@ -17,7 +17,7 @@ use crate::deliver::deliver;
 use crate::envelope::{self, Failed, Known, Understood};
 use crate::failpoint::failpoint;
 use crate::function::Function;
-use crate::launch::{Launcher, Refused};
+use crate::launch::{Launched, Launcher, Refused};
 use crate::lost::{self, Why};
 use crate::message::Message;
 use crate::place::{self, Wanted};
@@ -91,6 +91,9 @@ pub struct Later {
     pub after: Duration,
 }
 
+/// So long a launcher knows a token at least (ECS developer guide, "Ensuring idempotency": as long as the task lives,
+/// and an hour).
+const TOKEN: Duration = Duration::from_hours(1);
 /// How long to wait after a failure of the ledger or of AWS.
 const PAUSE: Duration = Duration::from_secs(20);
 
@@ -225,6 +228,7 @@ impl<D: Directory> Desk<D> {
             function,
             job: &job.id,
             address: &address,
+            tenant: job.context.tenant.as_deref(),
             attempt: number,
             larger,
             by_worker,
@@ -266,8 +270,12 @@ impl<D: Directory> Desk<D> {
             )
         };
         let repeated = launch.writer != writer;
-        let answer =
-            self.launcher.launch(&launch.launcher, &launch.placement, &token, repeated).await;
+        let (name, placement) = (launch.launcher.as_str(), &launch.placement);
+        let answer = match self.started_before(&launch, now).await {
+            Ok(Some(id)) => Ok(Launched { id }),
+            Ok(None) => self.launcher.launch(name, placement, &token, repeated).await,
+            Err(refused) => Err(refused),
+        };
         failpoint("started");
         match answer {
             Ok(launched) => {
@@ -293,6 +301,14 @@ impl<D: Directory> Desk<D> {
             }
             Err(Refused::Never { why }) => self.impossible(job, number, why).await,
         }
+    }
+
+    /// What an earlier request for this launch has started, where its token may have been forgotten since.
+    async fn started_before(&self, launch: &Launch, now: Time) -> Result<Option<String>, Refused> {
+        if age(launch.intended, now) < TOKEN {
+            return Ok(None);
+        }
+        self.launcher.find(&launch.launcher, &launch.placement).await
     }
 
     async fn impossible(&self, job: &Job, number: u32, why: String) -> Result<Start, Later> {

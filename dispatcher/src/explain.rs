@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use ledger::Time;
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
 use crate::config::{Config, QueueSettings};
@@ -15,6 +15,7 @@ use crate::function::Function;
 use crate::launch::Launcher;
 use crate::message::Message;
 use crate::place::cost::{Cost, cost};
+use crate::place::definition::Own;
 use crate::place::{self, Wanted};
 use crate::policy::{self, Verdict};
 use crate::resolve::directory::Directory;
@@ -48,6 +49,9 @@ pub struct Explanation {
     /// Whether workers run it or a container of its own, and why; nothing where there are no workers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// What its task definition would be made of, where one is made for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Own>,
     /// Where and how: the request (`RunTask`, `SubmitJob`), or the message to workers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<Value>,
@@ -189,9 +193,16 @@ fn placed<D>(
     let mode = asked.config.of(function).mode;
     let (by_worker, mode) = asked.launcher.by_worker(function, mode, larger, false);
     told.mode = (!mode.is_empty()).then_some(mode);
-    let job = &failed.job;
-    let wanted =
-        Wanted { function, job, address: &address, attempt: 1, larger, by_worker, destinations };
+    let wanted = Wanted {
+        function,
+        job: &failed.job,
+        address: &address,
+        tenant: failed.tenant.as_deref(),
+        attempt: 1,
+        larger,
+        by_worker,
+        destinations,
+    };
     match asked.launcher.place(&wanted) {
         Err(why) => {
             told.runs = false;
@@ -199,11 +210,24 @@ fn placed<D>(
         }
         Ok(placement) => {
             let token = place::token(&failed.job, 1, 1);
+            told.definition = Own::deserialize(&placement["own"]).ok();
             let (request, size) = asked.launcher.request(placement, &token);
             told.cost = size.map(|size| cost(function, size));
             told.placement = Some(request);
         }
     }
+}
+
+fn made(own: &Own) -> String {
+    let image = own.image.as_ref().map(|image| format!(", of the image {image}"));
+    let files = own.file_system.as_ref();
+    let files = files.map(|files| format!(", with {} at {}", files.arn, files.mount));
+    format!(
+        "registered once, made from {}{}{}",
+        own.base,
+        image.unwrap_or_default(),
+        files.unwrap_or_default()
+    )
 }
 
 fn hint(hint: &Hint) -> String {
@@ -250,6 +274,9 @@ impl Explanation {
                     cost.fargate, cost.spot, cost.lambda
                 ),
             );
+        }
+        if let Some(own) = &self.definition {
+            line("definition", &made(own));
         }
         if let Some(placement) = &self.placement {
             let pretty = serde_json::to_string_pretty(placement).unwrap_or_default();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use ledger::Time;
+use serde::{Deserialize, Serialize};
 
 /// A deployed function, as far as its placement and the safety checks want to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +84,21 @@ pub enum Code {
     Image(String),
 }
 
-/// An EFS access point.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file system, as a rule an EFS access point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSystem {
     /// ARN of the access point.
     pub arn: String,
     /// Where it is mounted, below `/mnt/`.
     pub mount: String,
+}
+
+impl FileSystem {
+    /// Id of the EFS access point (`fsap-…`), if it is one.
+    pub fn access_point(&self) -> Option<&str> {
+        let (service, id) = self.arn.rsplit_once(":access-point/")?;
+        service.contains(":elasticfilesystem:").then_some(id)
+    }
 }
 
 #[cfg(test)]

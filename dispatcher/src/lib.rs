@@ -22,6 +22,7 @@ pub mod file;
 pub mod function;
 pub mod http;
 pub mod jobs;
+mod kept;
 pub mod lambda;
 pub mod launch;
 pub mod lost;

@@ -89,3 +89,31 @@ fn a_request_may_not_say_where_its_outcome_goes_unless_that_is_allowed() {
         "{told}"
     );
 }
+
+/// ECS forgets a token an hour after its task has stopped: then only the task itself tells that it was started.
+#[test]
+fn a_task_that_was_started_long_ago_and_not_recorded_is_found() {
+    let world = World::with(slow("python3.11"));
+    world.on(&(world.queue("auto") + FAST));
+    let cluster = cluster(&world, Faults::default());
+    let variables = [("AWS_ENDPOINT_URL_ECS", cluster.url())];
+    let serving = world.served_by(&crate::world::dispatcher(), &variables);
+    let request = json!({ "immortal": 1, "id": "j-1", "function": "resize", "event": 1 });
+    world.send(&request.to_string(), &json!({}));
+    let path = world.path("ledger/jobs/j-1/launches/1.json");
+    let read = || -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(&path).unwrap_or_default()).unwrap_or_default()
+    };
+    world.until("it is started", || read()["id"].is_string());
+    drop(serving);
+    let mut launch = read();
+    let id = launch["id"].clone();
+    launch.as_object_mut().unwrap().retain(|key, _| key != "started" && key != "id");
+    launch["intended"] = "2026-01-01T00:00:00.000Z".into();
+    std::fs::write(&path, launch.to_string()).unwrap();
+    cluster.forgets_tokens();
+    let mut reconcile = world.command(&["reconcile"]);
+    assert!(reconcile.envs(variables).status().unwrap().success());
+    assert_eq!((&read()["id"], cluster.started()), (&id, 1));
+    assert_eq!(world.records(1).len(), 1);
+}

@@ -12,6 +12,7 @@ mod carried;
 mod chaos;
 mod cluster;
 mod containers;
+mod definitions;
 mod people;
 mod points;
 mod stops;

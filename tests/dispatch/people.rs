@@ -19,7 +19,7 @@ fn a_submitted_function_is_waited_for() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let response: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(response, json!({ "done": { "n": 1 }, "id": "mine" }));
-    for said in ["started as ", "mine: running"] {
+    for said in ["started as ", "mine: running since "] {
         assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
     }
     let listed = text(&world.run(&["jobs", "--all"]).stdout);
@@ -32,6 +32,22 @@ fn a_submitted_function_is_waited_for() {
     let again = text(&world.run(&["retry", "mine"]).stdout);
     assert_eq!(again, "mine.2\n");
     assert_eq!(world.records(2).len(), 2);
+}
+
+#[test]
+fn whoever_waits_reads_the_last_line_meanwhile() {
+    let code = "import time\ndef handler(event, context):\n    for n in range(5):\n        print(f'step {n}', flush=True)\n        time.sleep(1)\n    return 'done'\n";
+    let package = e2e::Package::default().file("app.py", code);
+    let world = World::with(e2e::Deployed::new(&package, "python3.11", "app.handler"));
+    world.config("");
+    let output = world.run(&["submit", "resize", "--id", "mine", "--wait"]);
+    let told = text(&output.stderr);
+    assert_eq!(text(&output.stdout), "\"done\"", "{told}");
+    let seen = told
+        .lines()
+        .filter(|line| line.contains("mine: running since ") && line.contains(": step "))
+        .count();
+    assert!(seen > 0, "{told}");
 }
 
 #[test]

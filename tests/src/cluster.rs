@@ -50,6 +50,8 @@ struct State {
     conflicts: u64,
     /// Attempts that were started, and how often.
     attempts: BTreeMap<(String, String), u64>,
+    /// Revisions of task definitions by family. While there are none, any name is taken for one.
+    definitions: BTreeMap<String, Vec<Value>>,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl Cluster {
             tasks: HashMap::new(),
             conflicts: 0,
             attempts: BTreeMap::new(),
+            definitions: BTreeMap::new(),
         };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
@@ -90,6 +93,21 @@ impl Cluster {
     /// Its endpoint.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Registers a task definition, as `RegisterTaskDefinition` is asked for it.
+    pub fn register(&self, definition: &Value) {
+        assert!(matches!(self.state.lock().unwrap().register(definition), Answer::Json(200, _)));
+    }
+
+    /// All revisions of all task definitions, by family.
+    pub fn definitions(&self) -> BTreeMap<String, Vec<Value>> {
+        self.state.lock().unwrap().definitions.clone()
+    }
+
+    /// Forgets all tokens, as ECS does a while after its tasks have stopped.
+    pub fn forgets_tokens(&self) {
+        self.state.lock().unwrap().tokens.clear();
     }
 
     /// From now on this goes wrong.
@@ -211,11 +229,18 @@ impl State {
         match operation {
             "RunTask" => self.run(body),
             "DescribeTasks" => self.describe(body),
+            "ListTasks" => self.list(body),
+            "RegisterTaskDefinition" => self.register(body),
+            "DescribeTaskDefinition" => self.definition(body["taskDefinition"].as_str().unwrap()),
             other => error("InvalidAction", other),
         }
     }
 
     fn run(&mut self, body: &Value) -> Answer {
+        let known = |family| self.definitions.contains_key(family);
+        if !self.definitions.is_empty() && !body["taskDefinition"].as_str().is_some_and(known) {
+            return error("ClientException", "TaskDefinition not found.");
+        }
         let token = body["clientToken"].as_str().unwrap_or_default().to_owned();
         let answer = match self.tokens.get(&token) {
             Some((before, _)) if before != body => {
@@ -267,6 +292,50 @@ impl State {
         command.envs(self.variables.iter().cloned()).envs(told).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()
+    }
+
+    /// Refuses what names a volume or a container that is not in it.
+    fn register(&mut self, body: &Value) -> Answer {
+        let names = |list: &Value, key: &str| -> Vec<Value> {
+            list.as_array().into_iter().flatten().map(|one| one[key].clone()).collect()
+        };
+        let containers = names(&body["containerDefinitions"], "name");
+        let volumes = names(&body["volumes"], "name");
+        for container in body["containerDefinitions"].as_array().unwrap() {
+            let mounted = names(&container["mountPoints"], "sourceVolume");
+            let needed = names(&container["dependsOn"], "containerName");
+            if !mounted.iter().all(|name| volumes.contains(name))
+                || !needed.iter().all(|name| containers.contains(name))
+            {
+                return error("ClientException", "Unknown volume or container.");
+            }
+        }
+        let family = body["family"].as_str().unwrap();
+        let revisions = self.definitions.entry(family.to_owned()).or_default();
+        let mut definition = body.clone();
+        let number = revisions.len() + 1;
+        definition["taskDefinitionArn"] =
+            format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/{family}:{number}").into();
+        revisions.push(definition.clone());
+        Answer::Json(200, json!({ "taskDefinition": definition }))
+    }
+
+    fn definition(&self, family: &str) -> Answer {
+        match self.definitions.get(family).and_then(|revisions| revisions.last()) {
+            Some(definition) => Answer::Json(200, json!({ "taskDefinition": definition })),
+            None => error("ClientException", "Unable to describe task definition."),
+        }
+    }
+
+    fn list(&mut self, body: &Value) -> Answer {
+        let wanted = |task: &mut Task| {
+            let runs =
+                task.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+            let status = if runs { "RUNNING" } else { "STOPPED" };
+            body["desiredStatus"] == status && body["startedBy"] == task.started_by
+        };
+        let found = self.tasks.iter_mut().filter_map(|(arn, task)| wanted(task).then_some(arn));
+        Answer::Json(200, json!({ "taskArns": found.collect::<Vec<_>>() }))
     }
 
     fn describe(&mut self, body: &Value) -> Answer {

@@ -55,6 +55,8 @@ fn is_capacity(message: &str) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Told<'a> {
     pub(super) last_status: &'a str,
+    /// Its images are on their way.
+    pub(super) pulling: bool,
     pub(super) stop_code: Option<&'a str>,
     pub(super) stopped_reason: Option<&'a str>,
     pub(super) container_reason: Option<&'a str>,
@@ -66,7 +68,8 @@ pub(super) fn seen(told: &Told<'_>) -> Seen {
     if matches!(told.last_status, "STOPPED" | "DELETED" | "DEPROVISIONING") {
         return over(told);
     }
-    Seen::Alive { step: told.last_status.to_owned() }
+    let step = if told.pulling { "PULLING" } else { told.last_status };
+    Seen::Alive { step: step.to_owned() }
 }
 
 /// How something ended.
@@ -173,6 +176,7 @@ mod tests {
     fn of(stop_code: &str, stopped: &str, container: &str, exit: Option<i32>) -> Cause {
         let told = Told {
             last_status: "STOPPED",
+            pulling: false,
             stop_code: Some(stop_code),
             stopped_reason: Some(stopped),
             container_reason: Some(container),
@@ -244,5 +248,7 @@ mod tests {
             let told = Told { last_status: status, ..Told::default() };
             assert!(matches!(seen(&told), Seen::Alive { .. }), "{status}");
         }
+        let told = Told { last_status: "PENDING", pulling: true, ..Told::default() };
+        assert_eq!(seen(&told), Seen::Alive { step: "PULLING".to_owned() });
     }
 }

@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use bollard::Docker as Engine;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerState, ContainerStateStatusEnum, HostConfig};
-use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+};
+use futures_util::StreamExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
@@ -104,7 +108,7 @@ impl Docker {
     /// Where and how an attempt runs. Pure.
     pub fn place(&self, wanted: &Wanted<'_>) -> Result<Placement, String> {
         let settings = &self.settings;
-        place::runnable(wanted.function)?;
+        place::runnable(wanted)?;
         let image =
             place::named(wanted.function, &settings.image, &settings.images, "[docker.images]")?;
         let memory = wanted.function.memory_mb + place::Settings::default().supervisor_mb;
@@ -189,6 +193,17 @@ impl Docker {
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(Seen::Absent),
             Err(error) => Err(format!("the Docker Engine does not tell of {name}: {error}")),
         }
+    }
+
+    /// The last line that a container has written.
+    pub async fn last_line(&self, name: &str) -> Option<String> {
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail("1").build();
+        let mut lines = pin!(self.engine().await.ok()?.logs(name, Some(options)));
+        let mut last = None;
+        while let Some(Ok(line)) = lines.next().await {
+            last = Some(line.to_string());
+        }
+        last
     }
 
     async fn engine(&self) -> Result<&Engine, String> {

@@ -1,16 +1,20 @@
 //! Tasks of ECS: `RunTask` and `DescribeTasks`. A thin shell; answers are understood by `answer`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
-    EphemeralStorage, KeyValuePair, NetworkConfiguration, PropagateTags, Tag, Task, TaskOverride,
+    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerDefinition,
+    ContainerOverride, DesiredStatus, EphemeralStorage, KeyValuePair, NetworkConfiguration,
+    PropagateTags, Tag, Task, TaskOverride,
 };
 use runner::causes::causes;
 
 use super::answer::{self, Told};
+use super::definition::Definitions;
 use super::{Launched, Refused, Seen, said};
 use crate::place::Placement;
 
@@ -18,21 +22,31 @@ use crate::place::Placement;
 const AT_ONCE: usize = 100;
 
 /// A cluster of ECS.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Ecs {
     client: Client,
     cluster: String,
     container: String,
+    definitions: Definitions,
+    logs: aws_sdk_cloudwatchlogs::Client,
 }
 
 impl Ecs {
-    /// With this client; `container` is the runner's.
-    pub fn new(client: Client, cluster: &str, container: &str) -> Self {
-        Self { client, cluster: cluster.to_owned(), container: container.to_owned() }
+    /// With the region, credentials and endpoints of these settings; `container` is the runner's.
+    pub fn new(sdk: &SdkConfig, cluster: &str, container: &str) -> Self {
+        let client = Client::new(sdk);
+        let efs = aws_sdk_efs::Client::new(sdk);
+        let definitions = Definitions::new(client.clone(), efs, container);
+        let logs = aws_sdk_cloudwatchlogs::Client::new(sdk);
+        let (cluster, container) = (cluster.to_owned(), container.to_owned());
+        Self { client, cluster, container, definitions, logs }
     }
 
     /// Starts a task, or finds the one that this token started before.
     pub async fn launch(&self, placement: &Placement, token: &str) -> Result<Launched, Refused> {
+        if let Some(own) = &placement.own {
+            self.definitions.ensure(&placement.task_definition, own).await?;
+        }
         let request = self
             .client
             .run_task()
@@ -62,6 +76,27 @@ impl Ecs {
         }
     }
 
+    /// The task that was started for this placement, if it is still known: those that have stopped are, for an hour.
+    pub async fn find(&self, placement: &Placement) -> Result<Option<String>, Refused> {
+        for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
+            let request = self.client.list_tasks().cluster(&placement.cluster);
+            let request = request.started_by(&placement.started_by).desired_status(status);
+            let answer = match request.send().await {
+                Ok(answer) => answer,
+                // A second task would find its attempt claimed: better that than none.
+                Err(error) if error.code() == Some("AccessDeniedException") => {
+                    tracing::warn!("{}: ecs:ListTasks is wanted", said(&error));
+                    return Ok(None);
+                }
+                Err(error) => return Err(unlisted(&error)),
+            };
+            if let Some(arn) = answer.task_arns.and_then(|arns| arns.into_iter().next()) {
+                return Ok(Some(arn));
+            }
+        }
+        Ok(None)
+    }
+
     /// What is seen of these tasks, in order.
     pub async fn look(&self, arns: &[String]) -> Result<Vec<Seen>, String> {
         let mut known = HashMap::new();
@@ -77,12 +112,30 @@ impl Ecs {
         Ok(arns.iter().map(|arn| known.remove(arn).unwrap_or(Seen::Absent)).collect())
     }
 
+    /// The last line that a task has written, where its definition sends lines to `CloudWatch` Logs and we may read them.
+    pub async fn last_line(&self, placement: &Placement, arn: &str) -> Option<String> {
+        let request = self.client.describe_task_definition();
+        let answer = request.task_definition(&placement.task_definition).send().await.ok()?;
+        let definition = answer.task_definition?;
+        let own = |container: &&ContainerDefinition| container.name() == Some(&placement.container);
+        let container = definition.container_definitions().iter().find(own)?;
+        let options = container.log_configuration()?.options()?;
+        let (group, prefix) =
+            (options.get("awslogs-group")?, options.get("awslogs-stream-prefix")?);
+        let task = arn.rsplit('/').next()?;
+        let stream = format!("{prefix}/{}/{task}", placement.container);
+        let request = self.logs.get_log_events().log_group_name(group).log_stream_name(stream);
+        let answer = request.start_from_head(false).limit(1).send().await.ok()?;
+        answer.events?.pop()?.message
+    }
+
     fn seen(&self, task: &Task) -> Seen {
         // Others may inject containers of their own.
         let own = |name: Option<&str>| name == Some(self.container.as_str());
         let container = task.containers().iter().find(|container| own(container.name()));
         answer::seen(&Told {
             last_status: task.last_status().unwrap_or_default(),
+            pulling: task.pull_started_at().is_some() && task.pull_stopped_at().is_none(),
             stop_code: task.stop_code().map(aws_sdk_ecs::types::TaskStopCode::as_str),
             stopped_reason: task.stopped_reason(),
             container_reason: container.and_then(|container| container.reason()),
@@ -133,6 +186,15 @@ fn overrides(placement: &Placement) -> TaskOverride {
         .set_task_role_arn(placement.task_role.clone())
         .container_overrides(container)
         .build()
+}
+
+fn unlisted<E, R>(error: &SdkError<E, R>) -> Refused
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let (why, after) = (format!("ListTasks failed: {}", said(error)), Duration::from_secs(15));
+    Refused::Later { why, after, anew: false }
 }
 
 fn refused<E, R>(error: &SdkError<E, R>) -> Refused

@@ -4,6 +4,7 @@
 mod answer;
 pub mod batch;
 pub mod bucket;
+pub mod definition;
 pub mod docker;
 pub mod ecs;
 pub mod mode;
@@ -15,9 +16,11 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bucket::Bucket;
+use ledger::Launch;
 use mode::Mode;
 use runner::causes::causes;
 use schemars::JsonSchema;
@@ -97,8 +100,8 @@ enum Place {
 
 impl Launcher {
     /// Tasks of ECS.
-    pub fn ecs(client: aws_sdk_ecs::Client, settings: &Settings, ecs: place::Settings) -> Self {
-        let cluster = ecs::Ecs::new(client, &ecs.cluster, &ecs.container);
+    pub fn ecs(sdk: &SdkConfig, settings: &Settings, ecs: place::Settings) -> Self {
+        let cluster = ecs::Ecs::new(sdk, &ecs.cluster, &ecs.container);
         Self::new(Place::Ecs(Box::new((cluster, ecs))), settings)
     }
 
@@ -181,7 +184,7 @@ impl Launcher {
             Place::Batch(batch) => serde_json::to_value(place::batch::place(wanted, &batch.1)?),
             Place::Docker(docker) => serde_json::to_value(docker.place(wanted)?),
             Place::Process(_) => {
-                place::runnable(wanted.function)?;
+                place::runnable(wanted)?;
                 serde_json::to_value(process::Placement {
                     environment: place::environment(wanted),
                     log: format!("{}-{}.log", wanted.job, wanted.attempt),
@@ -227,6 +230,29 @@ impl Launcher {
             }
             Place::Docker(docker) => docker.launch(&read(placement)?).await,
             Place::Process(processes) => processes.launch(&read(placement)?),
+        }
+    }
+
+    /// What an earlier request for this placement has started, whatever its token was. Those of this machine know
+    /// by themselves.
+    pub async fn find(&self, name: &str, placement: &Value) -> Result<Option<String>, Refused> {
+        match &self.place {
+            Place::Ecs(ecs) if name == Kind::Ecs.as_str() => ecs.0.find(&read(placement)?).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The last line that what this launch has started has written, where that can be read.
+    pub async fn last_line(&self, launch: &Launch) -> Option<String> {
+        let (id, placement) = (launch.id.as_deref()?, &launch.placement);
+        if launch.launcher != self.kind().as_str() {
+            return None;
+        }
+        match &self.place {
+            Place::Ecs(ecs) => ecs.0.last_line(&read(placement).ok()?, id).await,
+            Place::Batch(_) => None,
+            Place::Docker(docker) => docker.last_line(id).await,
+            Place::Process(processes) => processes.last_line(&read(placement).ok()?),
         }
     }
 

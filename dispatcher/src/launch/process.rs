@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -40,6 +40,9 @@ pub struct Placement {
     /// Name of its log file.
     pub log: String,
 }
+
+/// Bytes at the end of a log file in which its last line is looked for.
+const TAIL: u64 = 4096;
 
 /// Starts processes.
 #[derive(Debug, Clone)]
@@ -111,6 +114,18 @@ impl Processes {
         fs::create_dir_all(directory)?;
         let file = fs::OpenOptions::new().create(true).append(true).open(directory.join(log))?;
         Ok((file.try_clone()?.into(), file.into()))
+    }
+
+    /// The last line of an attempt's log file.
+    pub fn last_line(&self, placement: &Placement) -> Option<String> {
+        let path = self.settings.logs.as_ref()?.join(&placement.log);
+        let mut file = fs::File::open(path).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned)
     }
 
     /// What is seen of a process.

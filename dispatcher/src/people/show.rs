@@ -1,6 +1,6 @@
 //! `show`: all that is recorded of one job, but payloads: those are named, and read by those who may.
 
-use ledger::{Attempt, Job, JobId, Launch, Ledger, Outcome};
+use ledger::{Attempt, Job, JobId, Launch, Ledger, Outcome, Time};
 use serde_json::{Value, json};
 
 use super::state::{State, succeeded};
@@ -50,9 +50,14 @@ impl Shown {
         })
     }
 
-    /// What the launcher calls what it started last.
-    pub fn task(&self) -> Option<&str> {
-        self.launches.last().and_then(|launch| launch.id.as_deref())
+    /// What was started last.
+    pub fn launch(&self) -> Option<&Launch> {
+        self.launches.last().filter(|launch| launch.id.is_some())
+    }
+
+    /// Since when its last attempt is at work.
+    pub fn since(&self) -> Option<Time> {
+        self.attempts.last().map(|attempt| attempt.started)
     }
 
     /// Whether that was a message to workers.

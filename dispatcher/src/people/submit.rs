@@ -9,7 +9,7 @@ use ledger::{InvocationRecord, Job, JobId, Ledger, Limits, Origin, Outcome, Time
 use serde_json::value::RawValue;
 
 use super::Refusal;
-use super::show::show;
+use super::show::{Shown, show};
 use super::state::{State, succeeded};
 use crate::cli::Submit;
 use crate::dispatch::Desk;
@@ -19,8 +19,8 @@ use crate::resolve::directory::Directory;
 
 /// How often the ledger is looked at.
 const EVERY: Duration = Duration::from_millis(500);
-/// How often the job is looked after.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the job is looked after, and what it has written.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The job that is asked for; `arn` is its function's.
 pub fn job(asked: &Submit, arn: &str, event: Bytes, now: Time) -> Job {
@@ -60,23 +60,28 @@ pub fn event(text: &str) -> Result<Bytes, Refusal> {
     }
 }
 
-/// Waits for a job's outcome, looks after it meanwhile, as nobody else may, and tells `say` whenever its state changes.
+/// Waits for a job's outcome, looks after it meanwhile, as nobody else may, and tells `say` whenever its state, or the
+/// last line that it has written, changes.
 pub async fn wait<D: Directory>(
     desk: &Desk<D>,
     id: &JobId,
     mut say: impl FnMut(&str),
 ) -> Result<Outcome, Refusal> {
-    let (mut before, mut looked) = (String::new(), Instant::now());
+    let (mut before, mut written) = (String::new(), None);
+    let mut looked = Instant::now();
     loop {
-        let now = now(desk, id).await?;
-        if before != now {
-            say(&format!("{id}: {now}"));
-            before = now;
+        let shown = show(&desk.ledger, id).await?;
+        let now = now(desk, &shown).await;
+        let due = looked.elapsed() > LOOK;
+        let line = if due { line(desk, &shown).await } else { None };
+        if before != now || line.is_some() && line != written {
+            say(&told(id, &now, line.as_deref()));
+            (before, written) = (now, line.or(written));
         }
         if let Some(outcome) = desk.ledger.outcome(id).await? {
             return Ok(outcome);
         }
-        if looked.elapsed() > LOOK {
+        if due {
             reconcile::one(desk, id).await?;
             looked = Instant::now();
         }
@@ -84,23 +89,41 @@ pub async fn wait<D: Directory>(
     }
 }
 
+fn told(id: &JobId, now: &str, line: Option<&str>) -> String {
+    let line = line.map(|line| format!(": {line}")).unwrap_or_default();
+    format!("{id}: {now}{line}")
+}
+
 /// How far a job is, and what the launcher sees of it until its attempt is at work.
-async fn now<D>(desk: &Desk<D>, id: &JobId) -> Result<String, Refusal> {
-    let shown = show(&desk.ledger, id).await?;
+async fn now<D>(desk: &Desk<D>, shown: &Shown) -> String {
     let state = shown.state().as_str();
-    let (State::Starting, Some(task)) = (shown.state(), shown.task()) else {
-        return Ok(state.to_owned());
+    let launch = match (shown.state(), shown.launch(), shown.since()) {
+        (State::Running, _, Some(since)) => return format!("{state} since {since}"),
+        (State::Starting, Some(launch), _) => launch,
+        _ => return state.to_owned(),
     };
     if shown.by_worker() {
         return Ok(format!("{state} (queued for a worker)"));
     }
     // Who cannot look now says nothing.
-    let seen = desk.launcher.look(&[task.to_owned()]).await.unwrap_or_default();
-    Ok(match seen.first() {
+    let id = launch.id.clone().into_iter().collect::<Vec<_>>();
+    let seen = desk.launcher.look(&id).await.unwrap_or_default();
+    match seen.first() {
         Some(Seen::Alive { step }) => format!("{state} ({})", step.to_lowercase()),
         Some(Seen::Over { reason, .. }) => format!("{state} (its container is over: {reason})"),
         Some(Seen::Absent) | None => state.to_owned(),
-    })
+    }
+}
+
+/// The most characters of a line that are shown.
+const WIDTH: usize = 200;
+
+/// The last line that a job at work has written, fit for a terminal.
+async fn line<D>(desk: &Desk<D>, shown: &Shown) -> Option<String> {
+    let launch = shown.launch().filter(|_| shown.state() == State::Running)?;
+    let line = desk.launcher.last_line(launch).await?;
+    let plain: String = line.trim().chars().filter(|c| !c.is_control()).take(WIDTH).collect();
+    (!plain.is_empty()).then_some(plain)
 }
 
 /// The response of a job that has its outcome, and whether the function succeeded.

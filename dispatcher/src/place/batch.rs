@@ -143,7 +143,7 @@ const FARGATES_LARGEST: u32 = 16 * 1_024;
 /// Places an attempt. Errors say what was expected, what was found, what to do.
 pub fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, String> {
     let function = wanted.function;
-    super::runnable(function)?;
+    super::runnable(wanted)?;
     let placement = Placement {
         job_name: name(wanted.job, wanted.attempt, wanted.address),
         job_queue: queue(function, settings)?,
@@ -277,8 +277,9 @@ mod tests {
         let job: JobId = "8f0d0d9a".parse().unwrap();
         let address = "s3://jobs/x/jobs/8f0d0d9a";
         let (attempt, larger, by_worker, destinations) = (2, 0, false, None);
+        let (job, tenant) = (&job, None);
         place(
-            &Wanted { function, job: &job, address, attempt, larger, by_worker, destinations },
+            &Wanted { function, job, address, tenant, attempt, larger, by_worker, destinations },
             settings,
         )
     }

@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod cost;
+pub mod definition;
 mod settings;
 pub mod size;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use definition::{Own, definition};
 use ledger::{Destination, JobId};
 use runner::function::runtime;
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,6 @@ pub use settings::{Cpu, Rule, Settings};
 use size::Size;
 
 use crate::function::{Architecture, Code, Function};
-use crate::resolve::allow::matches;
 
 /// What is to be run.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,8 @@ pub struct Wanted<'a> {
     pub job: &'a JobId,
     /// Address of the job in the ledger.
     pub address: &'a str,
+    /// The tenant that it is for.
+    pub tenant: Option<&'a str>,
     /// The attempt.
     pub attempt: u32,
     /// Sizes above the function's own.
@@ -46,6 +49,9 @@ pub struct Placement {
     pub cluster: String,
     /// Family of the task definition, or more exactly.
     pub task_definition: String,
+    /// What it is made of, where it is made for the function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Own>,
     /// The container that is the runner.
     pub container: String,
     /// CPU and memory.
@@ -82,12 +88,14 @@ pub const OVERRIDES: usize = 8_192;
 /// Places an attempt. Errors say what was expected, what was found, what to do.
 pub fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, String> {
     let function = wanted.function;
-    runnable(function)?;
+    runnable(wanted)?;
     let size = fitting(function, wanted.larger, settings)?;
     let (subnets, security_groups) = network(function, settings)?;
+    let (task_definition, own) = definition(function, settings)?;
     let placement = Placement {
         cluster: settings.cluster.clone(),
-        task_definition: definition(function, settings)?,
+        task_definition,
+        own,
         container: settings.container.clone(),
         size,
         disk_gib: disk(function, settings),
@@ -117,8 +125,14 @@ pub fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, Stri
 }
 
 /// Refuses functions of kinds that cannot be run from outside Lambda.
-pub fn runnable(function: &Function) -> Result<(), String> {
-    let name = &function.name;
+pub fn runnable(wanted: &Wanted<'_>) -> Result<(), String> {
+    let (function, name) = (wanted.function, &wanted.function.name);
+    if function.tenants && wanted.tenant.is_none() {
+        return Err(format!(
+            "expected the tenant of an invocation of `{name}`, which isolates its tenants, found none: failures do not \
+             name it; send a request with `tenantId`"
+        ));
+    }
     if function.durable {
         return Err(format!(
             "expected a function that runs by itself, found `{name}`, which is durable: its checkpoints need Lambda, and it may take a year there"
@@ -155,16 +169,6 @@ fn doublings(larger: u32) -> String {
     }
 }
 
-/// The name of the task definition.
-fn definition(function: &Function, settings: &Settings) -> Result<String, String> {
-    let own = settings.functions.iter().find(|(pattern, _)| matches(pattern, &function.name));
-    if let Some((_, definition)) = own {
-        return Ok(definition.clone());
-    }
-    unmounted(function, "a task definition", "[ecs.functions]")?;
-    named(function, &settings.task_definition, &settings.definitions, "[ecs.definitions]")
-}
-
 /// Refuses a function with a file system, which only a definition of its own can mount.
 fn unmounted(function: &Function, what: &str, table: &str) -> Result<(), String> {
     let Some(file_system) = &function.file_system else { return Ok(()) };
@@ -186,7 +190,7 @@ pub fn named(
         Architecture::X86 => "x86-64",
         Architecture::Arm => "arm64",
     };
-    // The runner pulls a container image itself, in the image of custom runtimes.
+    // What an image is made from is that of custom runtimes, which is the least.
     let (key, runtime) = match &function.code {
         Code::Image(_) => ("image", "provided"),
         Code::Zip => {

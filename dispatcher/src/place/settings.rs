@@ -14,7 +14,8 @@ pub struct Settings {
     /// Name of the task definition: `{runtime}`, `{family}` (python, nodejs, provided, …) and `{arch}` (x86-64, arm64)
     /// stand for the function's.
     pub task_definition: String,
-    /// Task definitions of single runtimes, by Lambda's identifier; `image` is that of container-image functions.
+    /// Task definitions of single runtimes, by Lambda's identifier; `image` is that of container-image functions, whose
+    /// images the runner then pulls. Without it, a definition is made for each image.
     pub definitions: BTreeMap<String, String>,
     /// Task definitions of single functions, by name with `*`: those with file systems, or images of their own.
     pub functions: BTreeMap<String, String>,

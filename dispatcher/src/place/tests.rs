@@ -12,6 +12,7 @@ fn placed(function: &Function, settings: &Settings) -> Result<Placement, String>
         function,
         job: &job,
         address,
+        tenant: None,
         attempt: 2,
         larger: 0,
         by_worker: false,
@@ -58,6 +59,8 @@ fn its_network_disk_architecture_and_role_are_its_own() {
 fn what_cannot_be_placed_is_refused_with_what_to_do() {
     let mut durable = sample();
     durable.durable = true;
+    let mut isolated = sample();
+    isolated.tenants = true;
     let mut mounted = sample();
     let mount = "/mnt/data".to_owned();
     mounted.file_system = Some(crate::function::FileSystem { arn: "arn:fs".into(), mount });
@@ -67,6 +70,7 @@ fn what_cannot_be_placed_is_refused_with_what_to_do() {
     large.memory_mb = 400_000;
     for (function, settings, part) in [
         (&durable, settings(), "durable"),
+        (&isolated, settings(), "`tenantId`"),
         (&mounted, settings(), "[ecs.functions]"),
         (&unknown, settings(), "[ecs.definitions]"),
         (&large, settings(), "244 GB"),
@@ -78,15 +82,50 @@ fn what_cannot_be_placed_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn images_run_where_custom_runtimes_do_and_single_functions_where_they_are_told() {
+fn images_and_file_systems_have_definitions_of_their_own() {
     let mut image = sample();
     (image.code, image.runtime) = (Code::Image("x@sha256:0".into()), None);
-    assert_eq!(placed(&image, &settings()).unwrap().task_definition, "immortal-provided-x86-64");
+    let placement = placed(&image, &settings()).unwrap();
+    let own = placement.own.unwrap();
+    assert_eq!(
+        (own.base.as_str(), own.image.as_deref()),
+        ("immortal-provided-x86-64", Some("x@sha256:0"))
+    );
+    let family = placement.task_definition;
+    let (base, digest) = family.rsplit_once('-').unwrap();
+    assert_eq!((base, digest.len()), ("immortal-provided-x86-64", 16));
+    assert_eq!(placed(&image, &settings()).unwrap().task_definition, family);
+    image.code = Code::Image("x@sha256:1".into());
+    assert_ne!(placed(&image, &settings()).unwrap().task_definition, family);
+    let mut mounted = sample();
+    let arn = "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-1".to_owned();
+    let files = crate::function::FileSystem { arn, mount: "/mnt/data".into() };
+    mounted.file_system = Some(files.clone());
+    let own = placed(&mounted, &settings()).unwrap().own.unwrap();
+    assert_eq!(
+        (own.base.as_str(), own.image, own.file_system),
+        ("immortal-python-x86-64", None, Some(files))
+    );
+}
+
+#[test]
+fn a_configured_definition_is_taken_as_it_is() {
+    let mut image = sample();
+    (image.code, image.runtime) = (Code::Image("x@sha256:0".into()), None);
     let mut settings = settings();
     settings.definitions.insert("image".into(), "images-{arch}".into());
-    assert_eq!(placed(&image, &settings).unwrap().task_definition, "images-x86-64");
+    let placement = placed(&image, &settings).unwrap();
+    assert_eq!((placement.task_definition.as_str(), placement.own), ("images-x86-64", None));
     settings.functions.insert("res*".into(), "of-its-own".into());
-    assert_eq!(placed(&image, &settings).unwrap().task_definition, "of-its-own");
+    let placement = placed(&image, &settings).unwrap();
+    assert_eq!((placement.task_definition.as_str(), placement.own), ("of-its-own", None));
+}
+
+#[test]
+fn a_family_is_named_after_what_it_is_made_from() {
+    let own = |base: &str| definition::Own { base: base.into(), image: None, file_system: None };
+    assert!(own("arn:aws:ecs:x:1:task-definition/base:7").family().starts_with("base-"));
+    assert!(own(&"x".repeat(255)).family().len() <= 255);
 }
 
 #[test]
@@ -97,6 +136,7 @@ fn overrides_have_a_limit() {
         function: &function,
         job: &job,
         address: "s3://jobs/x/jobs/j",
+        tenant: None,
         attempt: 1,
         larger: 0,
         by_worker: false,

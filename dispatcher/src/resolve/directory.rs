@@ -1,14 +1,12 @@
 //! What can be asked about functions, and its answers kept for a while: the control plane answers 15 times a second
-//! in all (Lambda quotas), for everybody in the account. Owns the cache and the rate; the calls are `aws`'s.
+//! in all (Lambda quotas), for everybody in the account. The calls, and their rate, are `aws`'s.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use super::input::Input;
 use crate::function::Function;
+use crate::kept::{Kept, keep};
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,25 +41,6 @@ pub trait Directory {
     ) -> impl Future<Output = Result<Option<String>, LookupError>>;
     /// What a rule gives this target of its.
     fn input(&self, rule: &str, target: &str) -> impl Future<Output = Result<Input, LookupError>>;
-}
-
-/// How long an answer counts. A function that was changed since is noticed by the runner too, which asks itself.
-const FRESH: Duration = Duration::from_mins(1);
-/// The most answers of one kind that are kept.
-const MOST: usize = 10_000;
-
-/// Answers of one kind. One question is asked at a time: those who wait have their answer by then, and the quota is
-/// kept to by itself.
-#[derive(Debug)]
-struct Kept<T> {
-    answers: Mutex<HashMap<String, (Instant, T)>>,
-    asking: tokio::sync::Mutex<()>,
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self { answers: Mutex::default(), asking: tokio::sync::Mutex::default() }
-    }
 }
 
 /// A directory whose answers are kept.
@@ -114,34 +93,4 @@ impl<D: Directory> Directory for Cached<D> {
     async fn input(&self, rule: &str, target: &str) -> Result<Input, LookupError> {
         keep(&self.inputs, &format!("{rule} {target}"), || self.inner.input(rule, target)).await
     }
-}
-
-/// The answer that is known, or a new one. Refusals are not kept.
-async fn keep<T: Clone, F: Future<Output = Result<T, LookupError>>>(
-    kept: &Kept<T>,
-    key: &str,
-    ask: impl FnOnce() -> F,
-) -> Result<T, LookupError> {
-    if let Some(known) = known(kept, key) {
-        return Ok(known);
-    }
-    let _turn = kept.asking.lock().await;
-    if let Some(known) = known(kept, key) {
-        return Ok(known);
-    }
-    let answer = ask().await?;
-    let mut kept = kept.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if kept.len() >= MOST {
-        kept.retain(|_, (when, _)| when.elapsed() < FRESH);
-    }
-    if kept.len() < MOST {
-        kept.insert(key.to_owned(), (Instant::now(), answer.clone()));
-    }
-    Ok(answer)
-}
-
-fn known<T: Clone>(kept: &Kept<T>, key: &str) -> Option<T> {
-    let kept = kept.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let (when, answer) = kept.get(key)?;
-    (when.elapsed() < FRESH).then(|| answer.clone())
 }

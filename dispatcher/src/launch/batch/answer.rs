@@ -54,6 +54,7 @@ pub(super) fn seen(job: &Job<'_>) -> Seen {
     match job.status {
         "SUCCEEDED" | "FAILED" => ecs::over(&Told {
             last_status: "STOPPED",
+            pulling: false,
             stop_code: Some(stop_code(job)),
             stopped_reason: job.status_reason,
             container_reason: job.container_reason,
