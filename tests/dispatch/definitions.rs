@@ -42,7 +42,7 @@ fn made(cluster: &Cluster) -> Vec<Value> {
 /// Sends so many requests, each of which is to become a task.
 fn start(world: &World, cluster: &Cluster, jobs: std::ops::Range<u32>) {
     let started = cluster.started();
-    let _serving = world.served_by(&dispatcher(), &[("AWS_ENDPOINT_URL_ECS", cluster.url())]);
+    let mut serving = world.served_by(&dispatcher(), &[("AWS_ENDPOINT_URL_ECS", cluster.url())]);
     for number in jobs.clone() {
         let request =
             json!({ "immortal": 1, "id": format!("j-{number}"), "function": "resize", "event": 1 });
@@ -50,6 +50,9 @@ fn start(world: &World, cluster: &Cluster, jobs: std::ops::Range<u32>) {
     }
     world.until("all are started", || world.left() == 0);
     assert_eq!(cluster.started() - started, jobs.len());
+    // One that is killed may be given the next message by the queue.
+    serving.terminate();
+    serving.0.wait().unwrap();
 }
 
 #[test]
