@@ -102,6 +102,7 @@ endif
 soak: setup build ## the same at length, and all property tests with many more cases
 	PROPTEST_CASES=$(or $(CASES),20000) TIMES=400 cargo test --locked -p ledger -p runner -p dispatcher
 	$(MAKE) chaos JOBS=$(or $(JOBS),20000)
+	STOPS=1000 IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test dispatch stops
 	$(MAKE) chaos MUTANTS=1
 
 PAGES ?= reference conformance

@@ -174,6 +174,7 @@ struct Work<D> {
 impl<D: Directory> Work<D> {
     async fn on(self, delivery: Delivery) {
         let began = Instant::now();
+        crate::failpoint::failpoint("received");
         if mutant("delete-before-recording") {
             let _ = self.queue.done(&delivery).await;
         }
@@ -184,7 +185,9 @@ impl<D: Directory> Work<D> {
         let done = match ended {
             Ok(_) => {
                 crate::failpoint::failpoint("before-delete");
-                self.queue.done(&delivery).await
+                let done = self.queue.done(&delivery).await;
+                crate::failpoint::failpoint("after-delete");
+                done
             }
             Err(Later { after, .. }) => self.queue.later(&delivery, after).await,
         };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::world::{World, dispatcher};
 
 /// In `make test`.
-const IN_SHORT: u64 = 60;
+const IN_SHORT: u64 = 300;
 /// Every tenth message comes twice, every twentieth is poison.
 const TWICE: u64 = 10;
 const POISON: u64 = 20;
@@ -160,7 +160,7 @@ fn seed() -> u64 {
 #[test]
 fn nothing_is_lost_through_dispatcher_and_cluster() {
     let jobs = setting("JOBS").unwrap_or(IN_SHORT);
-    let sum = run(seed(), jobs, &dispatcher(), "", Duration::from_mins(2));
+    let sum = run(seed(), jobs, &dispatcher(), "", Duration::from_mins(5));
     eprintln!("{}; violations {}", sum.figures, sum.violations.len());
     assert!(sum.violations.is_empty(), "{:#?}", sum.violations);
 }

@@ -24,12 +24,14 @@ fn points() -> Vec<(&'static str, Value)> {
         })
     };
     vec![
+        ("received", request("resize", "received")),
         ("resolved", request("resize", "resolved")),
         ("recorded", request("resize", "recorded")),
         ("intended", request("resize", "intended")),
         ("started", request("resize", "started")),
         ("start-recorded", request("resize", "start-recorded")),
         ("before-delete", request("resize", "before-delete")),
+        ("after-delete", request("resize", "after-delete")),
         ("decided", refused("decided")),
         ("delivered", refused("delivered")),
         ("quarantined", json!("no request at all: the text of nobody")),
@@ -67,17 +69,17 @@ fn nothing_is_lost_wherever_the_dispatcher_dies() {
     world.until("all messages are deleted", || world.left() == 0);
     world.until("no job is unfinished", || world.unfinished() == 0);
     let jobs = world.json(&["jobs", "--all", "--json"]);
-    assert_eq!(jobs.as_array().unwrap().len(), 16, "{jobs}");
+    assert_eq!(jobs.as_array().unwrap().len(), 20, "{jobs}");
     for job in jobs.as_array().unwrap() {
         let refused = job["id"].as_str().unwrap().starts_with("de");
         let expected = u32::from(!refused);
         assert_eq!(job["attempts"], expected, "{job}");
     }
     assert_eq!(world.json(&["quarantine", "--json"]).as_array().unwrap().len(), 2);
-    let records = world.records(16);
+    let records = world.records(20);
     let ids: std::collections::BTreeSet<&str> = records
         .iter()
         .map(|record| record["requestContext"]["requestId"].as_str().unwrap())
         .collect();
-    assert_eq!(ids.len(), 16, "{ids:?}");
+    assert_eq!(ids.len(), 20, "{ids:?}");
 }
