@@ -195,9 +195,9 @@ async fn asked() {
     for _ in 0..cases {
         counts[0].add(&queue.receive(10).await);
         counts[1].add(&account.describe("resize").await);
-        counts[2].add(&launcher.launch(&placement, "t", false).await);
+        counts[2].add(&launcher.launch("ecs", &placement, "t", false).await);
         counts[3].add(&launcher.look(&ids).await);
-        counts[4].add(&launcher.find(&placement).await);
+        counts[4].add(&launcher.find("ecs", &placement).await);
     }
     // These wait for their turns: fewer of them.
     let mut few: [Count; 3] = Default::default();

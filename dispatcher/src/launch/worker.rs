@@ -76,7 +76,7 @@ pub struct Placement {
 
 /// Where and how an attempt runs. Pure.
 pub(super) fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, String> {
-    place::runnable(wanted.function)?;
+    place::runnable(wanted)?;
     let function = wanted.function;
     let own = settings.functions.iter().find(|(pattern, _)| matches(pattern, &function.name));
     let queue = match (own, &settings.queue) {
@@ -165,6 +165,7 @@ mod tests {
             function: &function,
             job: &job,
             address: "s3://jobs/x/jobs/j-1",
+            tenant: None,
             attempt: 2,
             larger: 0,
             by_worker: true,

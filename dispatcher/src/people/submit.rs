@@ -103,7 +103,7 @@ async fn now<D>(desk: &Desk<D>, shown: &Shown) -> String {
         _ => return state.to_owned(),
     };
     if shown.by_worker() {
-        return Ok(format!("{state} (queued for a worker)"));
+        return format!("{state} (queued for a worker)");
     }
     // Who cannot look now says nothing.
     let id = launch.id.clone().into_iter().collect::<Vec<_>>();
