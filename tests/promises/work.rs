@@ -32,7 +32,7 @@ def handler(event, context):
         "pid": os.getpid(), "count": count, "name": context.function_name, "id": context.aws_request_id,
         "remaining": context.get_remaining_time_in_millis(), "own": os.environ.get("OWN"),
         "secret": os.environ.get("SECRET"), "files": sorted(name for name in os.listdir(os.environ["LAMBDA_TASK_ROOT"]) if name != "__pycache__"),
-        "found": sorted(os.listdir(event["look"])) if "look" in event else None,
+        "found": sorted(name for name in os.listdir(event["look"]) if name[0] != ".") if "look" in event else None,
     }
 "#;
 
