@@ -73,8 +73,9 @@ pub enum AwsError {
     },
 }
 
-/// AWS answers in less, or not at all: then it is asked again. By itself the SDK waits for ever.
-const ANSWER: Duration = Duration::from_secs(20);
+/// AWS answers in less, or not at all: then it is asked again. By itself the SDK waits for ever. Twice as long as a queue
+/// takes to say that it is empty (SQS API reference, `WaitTimeSeconds`).
+const ANSWER: Duration = Duration::from_secs(40);
 const GET_FUNCTION: &str = "GetFunction";
 const GET_LAYER: &str = "GetLayerVersionByArn";
 
