@@ -10,7 +10,7 @@ import botocore.session
 from botocore import xform_name
 
 # Services whose crates have another name than botocore's.
-NAMES = {"eventbridge": "events", "sfn": "stepfunctions"}
+NAMES = {"cloudwatchlogs": "logs", "eventbridge": "events", "sfn": "stepfunctions"}
 
 
 def operations(service):

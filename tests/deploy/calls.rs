@@ -28,6 +28,21 @@ pub(crate) const NEEDED: &[Call] = &[
     ("DispatcherRole", "ecs:RunTask", DEFINITION, &[("ecs:cluster", "CLUSTER")]),
     ("DispatcherRole", "ecs:TagResource", "TASKS/1", &[("ecs:CreateAction", "RunTask")]),
     ("DispatcherRole", "ecs:DescribeTasks", "TASKS/1", &[]),
+    ("DispatcherRole", "ecs:ListTasks", "*", &[("ecs:cluster", "CLUSTER")]),
+    ("DispatcherRole", "ecs:DescribeTaskDefinition", "*", &[]),
+    ("DispatcherRole", "ecs:RegisterTaskDefinition", "*", &[]),
+    (
+        "DispatcherRole",
+        "elasticfilesystem:DescribeAccessPoints",
+        "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-1",
+        &[],
+    ),
+    (
+        "DispatcherRole",
+        "logs:GetLogEvents",
+        "arn:aws:logs:eu-west-1:123456789012:log-group:/immortal/immortal/runner:log-stream:immortal/runner/1",
+        &[],
+    ),
     (
         "DispatcherRole",
         "iam:PassRole",
@@ -73,6 +88,13 @@ pub(crate) const NEEDED: &[Call] = &[
         "ExecutionRole",
         "ecr:BatchGetImage",
         "arn:aws:ecr:eu-west-1:123456789012:repository/immortal/python",
+        &[],
+    ),
+    // A function's own image.
+    (
+        "ExecutionRole",
+        "ecr:BatchGetImage",
+        "arn:aws:ecr:eu-west-1:123456789012:repository/function",
         &[],
     ),
     (
@@ -156,7 +178,7 @@ pub(crate) const DENIED: &[Call] = &[
     (
         "ExecutionRole",
         "ecr:BatchGetImage",
-        "arn:aws:ecr:eu-west-1:123456789012:repository/function",
+        "arn:aws:ecr:eu-west-1:210987654321:repository/function",
         &[],
     ),
     (
@@ -168,8 +190,14 @@ pub(crate) const DENIED: &[Call] = &[
 ];
 
 /// Actions that AWS asks about no resource.
-pub(crate) const WITHOUT_RESOURCE: [&str; 3] =
-    ["ecr:GetAuthorizationToken", "lambda:ListEventSourceMappings", "lambda:ListFunctions"];
+pub(crate) const WITHOUT_RESOURCE: [&str; 6] = [
+    "ecr:GetAuthorizationToken",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "ecs:RegisterTaskDefinition",
+    "lambda:ListEventSourceMappings",
+    "lambda:ListFunctions",
+];
 
 /// Whose calls are made with other rights: AWS Batch, which the stack does not have, and what people do with their own.
 pub(crate) const OTHERS: [&str; 3] =

@@ -195,7 +195,14 @@ fn right(call: &str) -> String {
         "lambda:GetLayerVersionByArn" => "lambda:GetLayerVersion".to_owned(),
         "s3:HeadObject" => "s3:GetObject".to_owned(),
         "s3:ListObjects" | "s3:ListObjectsV2" => "s3:ListBucket".to_owned(),
-        other => other.replace("eventbridge:", "events:").replace("sfn:", "states:"),
+        other => [
+            ("eventbridge:", "events:"),
+            ("sfn:", "states:"),
+            ("cloudwatchlogs:", "logs:"),
+            ("efs:", "elasticfilesystem:"),
+        ]
+        .iter()
+        .fold(other.to_owned(), |text, (crates, iams)| text.replace(crates, iams)),
     }
 }
 
