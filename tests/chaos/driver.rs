@@ -1,7 +1,9 @@
 //! The life of a job: attempts are launched until its marker is gone, and meet with what the schedule has for them.
 //! Plays the part of `reconcile`.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::Child;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use e2e::Sandbox;
@@ -90,6 +92,10 @@ impl Life {
         match launch.fate {
             Fate::None => {}
             Fate::Killed(at) => self.killed += usize::from(launch.signal(at, Signal::SIGKILL)),
+            Fate::KilledAtTheEnd(at) => {
+                launch.awaits_the_end();
+                self.killed += usize::from(launch.signal(at, Signal::SIGKILL));
+            }
             Fate::Stopped(at) => self.stopped += usize::from(launch.signal(at, Signal::SIGTERM)),
             Fate::FunctionKilled(at) => self.functions_killed += usize::from(launch.bereave(at)),
             Fate::QueueRestarted(at) => {
@@ -124,6 +130,20 @@ impl Launch {
     fn signal(&mut self, at: Duration, signal: Signal) -> bool {
         std::thread::sleep(at);
         self.child.try_wait().unwrap().is_none() && kill(pid(self.child.id()), signal).is_ok()
+    }
+
+    /// Waits until the function has ended, or the runner, or patience.
+    fn awaits_the_end(&mut self) {
+        let Some(pipe) = self.child.stderr.take() else { return };
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                if line.starts_with("REPORT") {
+                    let _first_counts = ended.send(());
+                }
+            }
+        });
+        let _ = end.recv_timeout(PATIENCE);
     }
 
     /// Kills what the runner has started, some time after that.

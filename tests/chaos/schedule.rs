@@ -30,6 +30,7 @@ impl Seed {
             x if x < 0.35 => Fate::Stopped(at),
             x if x < 0.45 => Fate::FunctionKilled(at),
             x if x < 0.50 => Fate::QueueRestarted(at),
+            x if x < 0.60 => Fate::KilledAtTheEnd(at / 20),
             _ => Fate::None,
         }
     }
@@ -75,6 +76,8 @@ pub(crate) enum Fate {
     None,
     /// kill -9 of the runner.
     Killed(Duration),
+    /// The same, so long after the function's end: while its outcome is decided and delivered.
+    KilledAtTheEnd(Duration),
     /// SIGTERM.
     Stopped(Duration),
     /// kill -9 of the function.
