@@ -1,16 +1,15 @@
 //! What to do about the answers of AWS, or their absence, that people meet first. Pure.
 
+const NO_CREDENTIALS: &str =
+    "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role";
+const NO_REGION: &str = "set AWS_REGION, or name the function by its ARN";
+
 /// Parts of what the SDK says where there was no answer, and what to do about it.
-const UNANSWERED: [(&str, &str); 5] = [
-    (
-        "loading credentials",
-        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role",
-    ),
-    (
-        "credentials provider",
-        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role",
-    ),
-    ("signing region", "set AWS_REGION, or name the function by its ARN"),
+const UNANSWERED: [(&str, &str); 6] = [
+    ("loading credentials", NO_CREDENTIALS),
+    ("credentials provider", NO_CREDENTIALS),
+    ("Missing Region", NO_REGION),
+    ("signing region", NO_REGION),
     ("dns error", "is the region right (AWS_REGION), and AWS_ENDPOINT_URL, if it is set?"),
     ("Connection refused", "is AWS_ENDPOINT_URL right, and does anything listen there?"),
 ];
@@ -49,6 +48,9 @@ mod tests {
     fn a_beginner_is_told_what_to_do() {
         let said = "dispatch failure: other: an error occurred while loading credentials: none";
         assert!(unanswered(said.to_owned()).ends_with("or run with a role)"));
+        for said in ["Invalid Configuration: Missing Region", "missing signing region"] {
+            assert!(unanswered(said.to_owned()).contains("set AWS_REGION"), "{said}");
+        }
         assert!(refused("ResourceNotFoundException", "m").starts_with("m (are its name"));
     }
 
