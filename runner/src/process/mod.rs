@@ -76,7 +76,11 @@ pub struct Group {
 /// Makes this process the one that orphans come to, and, in an image, closes it to the function: no program gains
 /// rights by being executed, nobody reads this one's memory or environment, and it has no more rights itself than these.
 pub fn prepare(image: Option<Rights>) -> nix::Result<()> {
-    prctl::set_child_subreaper(true)?;
+    // QEMU does not know it when it runs a program of another architecture. PID 1 needs it not; elsewhere orphans are init's then.
+    match prctl::set_child_subreaper(true) {
+        Ok(()) | Err(Errno::EINVAL) => {}
+        Err(error) => return Err(error),
+    }
     if let Some(rights) = image {
         prctl::set_no_new_privs()?;
         prctl::set_dumpable(false)?;
