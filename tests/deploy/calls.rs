@@ -199,9 +199,14 @@ pub(crate) const WITHOUT_RESOURCE: [&str; 6] = [
     "lambda:ListFunctions",
 ];
 
-/// Whose calls are made with other rights: AWS Batch, which the stack does not have, and what people do with their own.
-pub(crate) const OTHERS: [&str; 3] =
-    ["dispatcher/src/launch/batch/", "dispatcher/src/attach/", "dispatcher/src/roles.rs"];
+/// Whose calls are made with other rights: AWS Batch and workers, which the stack does not have, and what people do with
+/// their own.
+pub(crate) const OTHERS: [&str; 4] = [
+    "dispatcher/src/launch/batch/",
+    "runner/src/aws/inbox.rs",
+    "dispatcher/src/attach/",
+    "dispatcher/src/roles.rs",
+];
 
 /// Calls that need no statement of ours: a function's own role says itself that the runner may assume it.
 pub(crate) const SAID_ELSEWHERE: [&str; 1] = ["sts:AssumeRole"];

@@ -94,8 +94,9 @@ fn a_request_may_not_say_where_its_outcome_goes_unless_that_is_allowed() {
 #[test]
 fn a_task_that_was_started_long_ago_and_not_recorded_is_found() {
     let world = World::with(slow("python3.11"));
-    world.on(&(world.queue("auto") + FAST));
-    let cluster = cluster(&world, Faults::default());
+    world.on(&(world.queue("auto") + "[watch]\npause = \"1h\"\nlongest_pause = \"1h\"\n"));
+    // It has stopped before it began: nobody else brings the job to its end meanwhile.
+    let cluster = cluster(&world, Faults { unstarted: 1.0, ..Faults::default() });
     let variables = [("AWS_ENDPOINT_URL_ECS", cluster.url())];
     let serving = world.served_by(&crate::world::dispatcher(), &variables);
     let request = json!({ "immortal": 1, "id": "j-1", "function": "resize", "event": 1 });
@@ -115,5 +116,4 @@ fn a_task_that_was_started_long_ago_and_not_recorded_is_found() {
     let mut reconcile = world.command(&["reconcile"]);
     assert!(reconcile.envs(variables).status().unwrap().success());
     assert_eq!((&read()["id"], cluster.started()), (&id, 1));
-    assert_eq!(world.records(1).len(), 1);
 }
