@@ -29,7 +29,6 @@ fn package(programs: &std::path::Path) -> Package {
 }
 
 #[test]
-#[ignore = "wants a program for ARM that QEMU runs to its end"]
 fn the_program_for_arm_runs_a_custom_runtime() {
     let Some(programs) = programs() else { return };
     let runner = programs.join("immortal-runner");
