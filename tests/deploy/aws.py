@@ -1,4 +1,4 @@
-"""The server of tests/src/moto_server.py, and what its CloudFormation lacks of what the template uses: four types of resources, made with moto's own
+"""The server of tests/src/moto_server.py, and what its CloudFormation lacks of what the template uses: six types of resources, made with moto's own
 services, and the value of a parameter. A type that nobody knows is an error, not a warning.
 
 Who calls what with the rights of a role is written to the file CALLS, a line each: moto's own check of rights knows neither
@@ -10,6 +10,7 @@ import re
 import runpy
 from pathlib import Path
 
+from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.cloudformation import parsing
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.authorization import ActionAuthenticatorMixin
@@ -20,6 +21,9 @@ from moto.s3.models import FakeBucket, s3_backends
 from moto.sqs.models import sqs_backends
 from moto.ssm.models import Parameter
 from moto.sts.models import sts_backends
+
+
+TARGETS = {}
 
 
 class Made:
@@ -86,14 +90,35 @@ def metric_filter(name, properties, account, region):
 
 @resource("AWS::CloudWatch::Alarm")
 def alarm(name, properties, account, region):
+    # What is computed of several metrics is checked by nobody here.
     made = cloudwatch_backends[account][region].put_metric_alarm(
-        name=name, namespace=properties["Namespace"], metric_name=properties["MetricName"],
+        name=name, namespace=properties.get("Namespace"), metric_name=properties.get("MetricName"),
         comparison_operator=properties["ComparisonOperator"], evaluation_periods=int(properties["EvaluationPeriods"]),
-        period=int(properties["Period"]), threshold=float(properties["Threshold"]), statistic=properties["Statistic"],
-        description=properties["AlarmDescription"], dimensions=properties.get("Dimensions", []),
-        alarm_actions=properties.get("AlarmActions", []), treat_missing_data=properties["TreatMissingData"],
+        period=int(properties.get("Period", 60)), threshold=float(properties["Threshold"]),
+        statistic=properties.get("Statistic"), description=properties["AlarmDescription"],
+        dimensions=properties.get("Dimensions", []), alarm_actions=properties.get("AlarmActions", []),
+        treat_missing_data=properties["TreatMissingData"],
     )
     return {"Arn": made.alarm_arn}
+
+
+@resource("AWS::ApplicationAutoScaling::ScalableTarget")
+def scalable_target(name, properties, account, region):
+    made = applicationautoscaling_backends[account][region].register_scalable_target(
+        properties["ServiceNamespace"], properties["ResourceId"], properties["ScalableDimension"],
+        int(properties["MinCapacity"]), int(properties["MaxCapacity"]), None, None,
+    )
+    TARGETS[name] = made
+    return {}
+
+
+@resource("AWS::ApplicationAutoScaling::ScalingPolicy")
+def scaling_policy(name, properties, account, region):
+    target, kind = TARGETS[properties["ScalingTargetId"]], properties["PolicyType"]
+    body = properties.get("TargetTrackingScalingPolicyConfiguration") or properties["StepScalingPolicyConfiguration"]
+    applicationautoscaling_backends[account][region].put_scaling_policy(
+        properties["PolicyName"], target.service_namespace, target.resource_id, target.scalable_dimension, body, kind,
+    )
 
 
 Parameter.has_cfn_attr = classmethod(lambda cls, attribute: attribute in ("Type", "Value"))
