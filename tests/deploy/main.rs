@@ -11,3 +11,4 @@ mod created;
 mod rights;
 mod run;
 mod stack;
+mod workers;

@@ -18,12 +18,14 @@ const DONE: &str = "arn:aws:sqs:eu-west-1:123456789012:done";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The stack at work: Lambda has a function that fails into its queue, ECS is the scripted one.
-struct Working {
-    stack: Stack,
+pub(crate) struct Working {
+    pub(crate) stack: Stack,
     plane: ControlPlane,
     cluster: Cluster,
-    variables: Vec<(String, String)>,
-    directory: TempDir,
+    /// What the dispatcher has, and what a runner has: endpoints, and the session of its role.
+    pub(crate) variables: Vec<(String, String)>,
+    pub(crate) runner: BTreeMap<String, String>,
+    pub(crate) directory: TempDir,
 }
 
 /// A function that takes longer than Lambda lets it, and may write where its own role lets it.
@@ -36,7 +38,7 @@ fn function(failures: &str) -> Deployed {
 }
 
 impl Working {
-    fn with(parameters: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(parameters: &[(&str, &str)]) -> Self {
         let stack = Stack::with(parameters);
         // The function's own role, and its one statement for the runner's.
         let trust = json!({ "Version": "2012-10-17", "Statement": [
@@ -59,10 +61,10 @@ impl Working {
             all.extend(session);
             all
         });
-        let cluster = Self::cluster(&stack, runner);
+        let cluster = Self::cluster(&stack, runner.clone());
         let mut variables: Vec<_> = dispatcher.into_iter().collect();
         variables.push(("AWS_ENDPOINT_URL_ECS".to_owned(), cluster.url().to_owned()));
-        Self { stack, plane, cluster, variables, directory: TempDir::new().unwrap() }
+        Self { stack, plane, cluster, variables, runner, directory: TempDir::new().unwrap() }
     }
 
     /// What its tasks are told comes from the task definition, and from ECS: the rights of the task role.
@@ -89,7 +91,7 @@ impl Working {
     }
 
     /// Lambda's function times out.
-    fn fails(&self) {
+    pub(crate) fn fails(&self) {
         let text = |kind: &str, value: &str| json!({ "DataType": kind, "StringValue": value });
         let attributes = json!({
             "RequestID": text("String", ID), "ErrorCode": text("Number", "200"),
@@ -103,7 +105,7 @@ impl Working {
     }
 
     /// What the function's own destination hears.
-    fn outcome(&self, log: impl Fn() -> String) -> Value {
+    pub(crate) fn outcome(&self, log: impl Fn() -> String) -> Value {
         let script = "url = client('sqs').get_queue_url(QueueName='done')['QueueUrl']\n\
                       result = [m['Body'] for m in client('sqs').receive_message(QueueUrl=url).get('Messages', [])]";
         let since = Instant::now();
@@ -200,7 +202,7 @@ fn the_dispatcher_as_a_function_takes_a_dead_letter_to_its_outcome() {
 }
 
 /// A child that ends with the test.
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {

@@ -48,6 +48,23 @@ impl Stack {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Workers beside it, as deploy/worker.yaml makes them: what that stack says of itself.
+    pub(crate) fn workers(&self, family: &str) -> BTreeMap<String, String> {
+        let script = format!(
+            "subnets = [one['SubnetId'] for one in client('ec2').describe_subnets()['Subnets']][:2]\n\
+             given = {{'Subnets': ','.join(subnets), 'Family': {family:?}, 'Ledger': {ledger:?}}}\n\
+             stacks = client('cloudformation')\n\
+             stacks.create_stack(StackName='workers', TemplateBody=open({path:?}).read(), Capabilities=['CAPABILITY_IAM'],\n\
+             \x20   Parameters=[{{'ParameterKey': key, 'ParameterValue': value}} for key, value in given.items()])\n\
+             [stack] = stacks.describe_stacks(StackName='workers')['Stacks']\n\
+             assert stack['StackStatus'] == 'CREATE_COMPLETE', stack\n\
+             result = {{one['OutputKey']: one['OutputValue'] for one in stack['Outputs']}}",
+            ledger = self.output("LedgerAddress"),
+            path = e2e::root().join("deploy/worker.yaml").display().to_string(),
+        );
+        serde_json::from_value(self.moto.script(&script)).unwrap()
+    }
+
     pub(crate) fn output(&self, key: &str) -> &str {
         self.outputs.get(key).unwrap_or_else(|| panic!("{key} is none of {:?}", self.outputs))
     }
