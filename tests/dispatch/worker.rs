@@ -90,10 +90,9 @@ fn a_worker_that_is_not_heard_of_again_is_followed_by_another() {
     );
     let launch = read(&world, "launches/2.json");
     assert!(launch["placement"]["message"].as_str().unwrap().contains("\"attempt\":2"), "{launch}");
-    // Both messages are there; there is one outcome, and whoever meets it before it is struck off delivers it.
+    // Both messages are there; there is one outcome.
     assert!(work(&world).status.success());
-    let records = world.records(1);
-    assert!(records.iter().all(|record| record == &records[0]), "{records:?}");
+    assert_eq!(world.records(1).len(), 1);
     assert_eq!(
         (read(&world, "outcome.json")["attempt"].clone(), world.unfinished()),
         (json!(2), 0)

@@ -103,6 +103,10 @@ async fn claimed<E: Environment>(shared: &Shared<E>, hand: &Rc<Hand>) -> Result<
     let mut desk = desk(shared, ledger, job, &pointer);
     let held = match attempt(shared, &mut desk).await? {
         Entered::Mine(held) => Rc::from(held),
+        // A later attempt than the decider's, but only this worker's own: nobody has judged the decider yet.
+        Entered::Undelivered(outcome) if pointer.attempt <= outcome.attempt => {
+            return Err(nothing_to_do(shared, hand, &desk, Nothing::Decided(outcome)).await);
+        }
         Entered::Undelivered(outcome) => return Err(deliver(shared, hand, &desk, *outcome).await),
         Entered::Nothing(nothing) => return Err(nothing_to_do(shared, hand, &desk, nothing).await),
     };
