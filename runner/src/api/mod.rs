@@ -6,6 +6,7 @@ mod call;
 mod desk;
 mod error;
 mod patient;
+mod places;
 mod receive;
 
 #[cfg(test)]
@@ -13,18 +14,18 @@ mod tests;
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ledger::Redacted;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 pub use answer::Answer;
 use desk::Desk;
 use patient::{Patient, Taking, Turns};
+use places::Places;
 
 use crate::payload::Payload;
 use crate::session::{Input, Seat};
@@ -106,34 +107,31 @@ impl Api {
     }
 }
 
-/// Who comes when there is no place waits for one: then somebody below opens connections without end.
+/// Lets in who comes. It has been accepted by then: who waits for a place does not fill the queue of the socket.
 async fn accept(listener: TcpListener, desk: Desk, clients: usize) {
-    let (places, turns) = (Arc::new(Semaphore::new(clients)), Turns::default());
-    loop {
-        let place = Arc::clone(&places).acquire_owned();
-        let accepted = async { (place.await, listener.accept().await) };
-        tokio::select! {
-            (place, accepted) = accepted => match accepted {
-                Ok((stream, _)) => {
-                    let conversation = converse(stream, desk.clone(), turns.clone());
-                    tokio::spawn(async move {
-                        conversation.await;
-                        drop(place);
-                    });
-                }
-                // Out of descriptors, or the client is already gone: try again a little later.
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
-            },
-            () = desk.closed() => return,
+    let (mut places, turns) = (Places::new(clients), Turns::default());
+    let let_in = async {
+        loop {
+            // Out of descriptors, or the client is already gone: try again a little later.
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                continue;
+            };
+            let taking = Taking::default();
+            let place = places.take(taking.clone()).await;
+            tokio::spawn(place.hold(converse(stream, taking, desk.clone(), turns.clone())));
         }
+    };
+    tokio::select! {
+        () = let_in => {}
+        () = desk.closed() => {}
     }
 }
 
 /// One connection to its end. A broken one is the client's affair: it sees it, and the session
 /// learns what matters of it from the calls themselves.
-async fn converse(stream: TcpStream, desk: Desk, turns: Turns) {
+async fn converse(stream: TcpStream, taking: Taking, desk: Desk, turns: Turns) {
     let _ = stream.set_nodelay(true);
-    let taking = Taking::default();
     let stream = Patient::new(stream, taking.clone(), turns);
     let service = service_fn(move |request| {
         let (desk, heard, taking) = (desk.clone(), desk.hear(request), taking.clone());

@@ -47,6 +47,8 @@ struct Shared {
     waker: AtomicWaker,
     /// A request's head has been read, and it is not answered yet.
     heard: AtomicBool,
+    /// A request's head has been read, ever.
+    spoke: AtomicBool,
     /// How much of the next head has been read.
     head: AtomicUsize,
     /// Held while a large head is read.
@@ -66,6 +68,7 @@ impl Taking {
     /// A head has been read: what comes now is taken as it comes.
     pub(super) fn heard(&self) {
         self.0.heard.store(true, Ordering::Release);
+        self.0.spoke.store(true, Ordering::Release);
         self.0.head.store(0, Ordering::Release);
         drop(self.turn().take());
     }
@@ -73,6 +76,11 @@ impl Taking {
     /// It is answered: another head comes.
     pub(super) fn answered(&self) {
         self.0.heard.store(false, Ordering::Release);
+    }
+
+    /// Was there ever a request?
+    pub(super) fn has_spoken(&self) -> bool {
+        self.0.spoke.load(Ordering::Acquire)
     }
 
     fn turn(&self) -> std::sync::MutexGuard<'_, Option<OwnedSemaphorePermit>> {

@@ -145,19 +145,46 @@ async fn large_heads_wait_for_their_turn() {
     assert_eq!(soon("the second", sending).await.unwrap().response().await.status, 200);
 }
 
+const PING: &str = "/2018-06-01/ping";
+
 #[tokio::test]
-async fn clients_without_end_wait_for_a_place() {
+async fn who_has_a_place_and_has_said_something_keeps_it() {
     let server = Server::start().await;
     let mut clients = Vec::new();
-    for _ in 0..=CLIENTS {
-        clients.push(server.connect().await);
+    for _ in 0..CLIENTS {
+        let mut client = server.connect().await;
+        client.get(PING, "").await;
+        assert_eq!(client.response().await.status, 200);
+        clients.push(client);
     }
-    let last = clients.last_mut().unwrap();
-    last.get("/2018-06-01/ping", "").await;
+    let mut last = server.connect().await;
+    last.get(PING, "").await;
     let short = Duration::from_millis(200);
     assert!(tokio::time::timeout(short, last.0.read_u8()).await.is_err(), "one too many");
     drop(clients.remove(0));
-    assert_eq!(clients.last_mut().unwrap().response().await.status, 200);
+    assert_eq!(last.response().await.status, 200);
+}
+
+/// However many there are of them: they stop nobody.
+#[tokio::test]
+async fn who_has_said_nothing_in_full_gives_way_to_who_comes() {
+    let server = Server::start().await;
+    let mut clients = vec![server.connect().await];
+    clients[0].get(PING, "").await;
+    assert_eq!(clients[0].response().await.status, 200);
+    for _ in 0..2 * CLIENTS {
+        let mut client = server.connect().await;
+        client.0.write_all(b"GET / HTTP/1.1\r\nX-A: ").await.unwrap();
+        clients.push(client);
+    }
+    let mut last = server.connect().await;
+    last.get(PING, "").await;
+    assert_eq!(last.response().await.status, 200);
+    let mut told = String::new();
+    let _ = soon("the end", clients[1].0.read_to_string(&mut told)).await;
+    assert_eq!(told, "", "the first of them had to leave");
+    clients[0].get(PING, "").await;
+    assert_eq!(clients[0].response().await.status, 200);
 }
 
 #[tokio::test]
