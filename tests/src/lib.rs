@@ -40,9 +40,10 @@ pub use tree::walk;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// The repository.
+/// The repository. Asked when the tests run: what cargo finds built may be from another clone.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests");
+    Path::new(&package).parent().unwrap().to_path_buf()
 }
 
 /// What `make setup` has fetched: `IMMORTAL_CACHE`, or `.cache` of the repository.

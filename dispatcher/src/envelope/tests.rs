@@ -11,9 +11,8 @@ use crate::file;
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:failed";
 
 fn golden() -> Vec<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut files: Vec<PathBuf> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        fs::read_dir("tests/golden").unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }

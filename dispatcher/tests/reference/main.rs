@@ -19,7 +19,7 @@ use strum::{EnumMessage, VariantArray};
 
 use crate::keys::line;
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference.md");
+const PAGE: &str = "../docs/reference.md";
 
 #[test]
 fn the_reference_is_what_the_code_says() {

@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 fn golden(name: &str) -> String {
-    let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap().trim_end().to_owned()
+    std::fs::read_to_string(format!("tests/golden/{name}.json")).unwrap().trim_end().to_owned()
 }
 
 /// Reads a record, and writes it again to see that nothing changed.
