@@ -348,7 +348,7 @@ impl<D: Directory> Desk<D> {
 /// Lambda's own record, if it is one that destinations take.
 fn own_record(record: &Redacted<bytes::Bytes>) -> Option<Redacted<Box<RawValue>>> {
     let raw: Box<RawValue> = serde_json::from_slice(record.expose()).ok()?;
-    InvocationRecord::read(&raw).ok()?;
+    InvocationRecord::read(&raw).ok()?.0.request?;
     Some(Redacted::new(raw))
 }
 

@@ -1,10 +1,8 @@
 //! The outcome of a job that no container brings to its end any more: given up, impossible, or not worth a re-run.
 //! An invocation record like any other, so that whoever waits for one hears of it. Pure.
 
-use bytes::Bytes;
 use ledger::{
-    Blame, Condition, Facts, InvocationRecord, Job, Outcome, Redacted, ResponseContext, Time,
-    qualified,
+    Blame, Condition, Facts, InvocationRecord, Job, Outcome, ResponseContext, Time, qualified,
 };
 use serde_json::json;
 
@@ -66,17 +64,19 @@ pub fn outcome(job: &Job, attempts: u32, why: &Why, now: Time) -> Outcome {
         function_arn: qualified(&job.function),
         condition: Condition::RetriesExhausted,
         approximate_invoke_count: before + attempts,
-        request: job.inline_event().unwrap_or_else(|| Redacted::new(Bytes::from_static(b"null"))),
+        request: job.inline_event(),
         response: Some(ResponseContext::new("$LATEST", true)),
     };
     let mut facts = Facts::new(attempts, 0.0);
     facts.blame = Some(why.blame());
     facts.error_type = Some(why.kind().to_owned());
-    Outcome::new(attempts, record.whole(payload.as_bytes()), facts)
+    let outcome = Outcome::new(attempts, record.whole(payload.as_bytes()), facts);
+    Outcome { request: job.event_object().cloned(), ..outcome }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use ledger::Origin;
     use serde_json::Value;
 
@@ -100,5 +100,15 @@ mod tests {
             "RequestId: j Error: lost after 2 attempts: image-pull: 404"
         );
         assert_eq!(outcome.facts.blame, Some(Blame::Platform));
+    }
+
+    #[test]
+    fn a_large_event_is_named_where_it_is() {
+        let event = Bytes::from(format!("\"{}\"", "x".repeat(ledger::INLINE)));
+        let id = "j".parse().unwrap();
+        let job = Job::new(id, "f", event, Origin::default(), Time::from_millis(0));
+        let outcome = outcome(&job, 1, &Why::Impossible("no".into()), Time::from_millis(0));
+        assert_eq!(outcome.request.as_ref(), job.event_object());
+        assert!(!outcome.record.unwrap().expose().get().contains("requestPayload"));
     }
 }

@@ -50,7 +50,7 @@ pub use outcome::{Blame, Facts, Outcome, Record, Stored};
 pub use pointer::{Pointer, PointerError};
 pub use quarantine::Quarantined;
 pub use record::{
-    Condition, InvocationRecord, RESPONSE, Response, ResponseContext, payload, qualified,
+    Condition, InvocationRecord, REQUEST, RESPONSE, Response, ResponseContext, payload, qualified,
 };
 pub use redacted::Redacted;
 pub use store::{

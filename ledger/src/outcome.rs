@@ -22,9 +22,13 @@ pub struct Outcome {
     pub writer: Writer,
     /// Which attempt decided it: the last one where the job was given up.
     pub attempt: u32,
-    /// The invocation record. A response larger than [`crate::INLINE`] is not in it but in `response`.
+    /// The invocation record. An event or a response larger than [`crate::INLINE`] is not in it but in
+    /// `request` or `response`.
     #[serde(with = "exposed")]
     pub record: Option<Record>,
+    /// The event where it is too large for the record: the job's own object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Stored>,
     /// The response where it is too large for the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Stored>,
@@ -111,6 +115,7 @@ impl Outcome {
             writer: Writer::random(),
             attempt,
             record: Some(record),
+            request: None,
             response: None,
             facts,
             delivered: None,

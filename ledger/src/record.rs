@@ -12,7 +12,7 @@ use crate::document::{DocumentError, malformed};
 use crate::redacted::Redacted;
 use crate::time::Time;
 
-/// What an invocation record says, but for the response: that is its last field and may be large.
+/// What an invocation record says, but for its payloads where these are large.
 #[derive(Debug, Clone)]
 pub struct InvocationRecord {
     /// When it ended.
@@ -25,8 +25,8 @@ pub struct InvocationRecord {
     pub condition: Condition,
     /// How often it was tried, by Lambda and here.
     pub approximate_invoke_count: u32,
-    /// The event, byte for byte.
-    pub request: Redacted<Bytes>,
+    /// The event, byte for byte; nothing where it is in an object of its own, which is named beside the record.
+    pub request: Option<Redacted<Bytes>>,
     /// What the function answered with, if it ran.
     pub response: Option<ResponseContext>,
 }
@@ -70,9 +70,6 @@ struct Head<'a> {
     version: &'static str,
     timestamp: Time,
     request_context: RequestContext<'a>,
-    request_payload: &'a RawValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response_context: Option<&'a ResponseContext>,
 }
 
 #[derive(Serialize)]
@@ -90,14 +87,14 @@ struct RequestContext<'a> {
 struct Written<'a> {
     timestamp: Time,
     request_context: WrittenRequest,
-    #[serde(borrow)]
-    request_payload: &'a RawValue,
+    #[serde(borrow, default, deserialize_with = "present")]
+    request_payload: Option<&'a RawValue>,
     response_context: Option<ResponseContext>,
     #[serde(borrow, default, deserialize_with = "present")]
     response_payload: Option<&'a RawValue>,
 }
 
-/// A `null` that is there is a value: a function may answer `null`.
+/// A `null` that is there is a value: a function may be given it, and answer it.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
@@ -116,14 +113,15 @@ impl InvocationRecord {
     pub fn read(record: &RawValue) -> Result<(Self, Option<Response>), DocumentError> {
         let written: Written<'_> =
             serde_json::from_str(record.get()).map_err(|error| malformed(&error))?;
-        let (context, request) = (written.request_context, written.request_payload.get());
+        let context = written.request_context;
+        let request = |payload: &RawValue| Bytes::copy_from_slice(payload.get().as_bytes()).into();
         let record = Self {
             timestamp: written.timestamp,
             request_id: context.request_id,
             function_arn: context.function_arn,
             condition: context.condition,
             approximate_invoke_count: context.approximate_invoke_count,
-            request: Redacted::new(Bytes::copy_from_slice(request.as_bytes())),
+            request: written.request_payload.map(request),
             response: written.response_context,
         };
         let response = written.response_payload.map(|response| Redacted::new(response.to_owned()));
@@ -132,17 +130,30 @@ impl InvocationRecord {
 
     /// The whole record.
     pub fn whole(&self, response: &[u8]) -> Redacted<Box<RawValue>> {
-        self.with(&payload(self.request.expose()), Some(&payload(response)))
+        self.with(self.own().as_deref(), Some(&payload(response)))
     }
 
     /// The record without its response.
     pub fn bare(&self) -> Redacted<Box<RawValue>> {
-        self.with(&payload(self.request.expose()), None)
+        self.with(self.own().as_deref(), None)
+    }
+
+    fn own(&self) -> Option<Cow<'_, RawValue>> {
+        self.request.as_ref().map(|request| payload(request.expose()))
     }
 
     /// The record with these payloads in the place of its own.
-    pub fn with(&self, request: &RawValue, response: Option<&RawValue>) -> Redacted<Box<RawValue>> {
-        let mut text = self.head(request).into_inner();
+    pub fn with(
+        &self,
+        request: Option<&RawValue>,
+        response: Option<&RawValue>,
+    ) -> Redacted<Box<RawValue>> {
+        let mut text = self.before_request();
+        if let Some(request) = request {
+            text.push_str(REQUEST);
+            text.push_str(request.get());
+        }
+        text.push_str(&self.before_response());
         if let Some(response) = response {
             text.push_str(RESPONSE);
             text.push_str(response.get());
@@ -151,8 +162,9 @@ impl InvocationRecord {
         Redacted::new(RawValue::from_string(text).expect("an object of JSON texts"))
     }
 
-    /// All that comes before the response; [`RESPONSE`], the response and `}` make it whole.
-    pub fn head(&self, request: &RawValue) -> Redacted<String> {
+    /// All that comes before the event. A whole record is this, [`REQUEST`] and the event,
+    /// [`InvocationRecord::before_response`], [`RESPONSE`] and the response, and `}`.
+    pub fn before_request(&self) -> String {
         let head = Head {
             version: "1.0",
             timestamp: self.timestamp,
@@ -162,16 +174,23 @@ impl InvocationRecord {
                 condition: self.condition,
                 approximate_invoke_count: self.approximate_invoke_count,
             },
-            request_payload: request,
-            response_context: self.response.as_ref(),
         };
-        let mut text = serde_json::to_string(&head).expect("strings, numbers and raw JSON");
+        let mut text = serde_json::to_string(&head).expect("strings and numbers");
         text.pop();
-        Redacted::new(text)
+        text
+    }
+
+    /// All that comes between the event and the response.
+    pub fn before_response(&self) -> String {
+        let Some(context) = &self.response else { return String::new() };
+        let text = serde_json::to_string(context).expect("strings and numbers");
+        format!(",\"responseContext\":{text}")
     }
 }
 
-/// What stands between the head of a record and its response.
+/// What stands in a record before its event.
+pub const REQUEST: &str = ",\"requestPayload\":";
+/// What stands in a record before its response.
 pub const RESPONSE: &str = ",\"responsePayload\":";
 
 /// A payload as a JSON value: byte for byte where it is one, without white space around it. What is
@@ -207,7 +226,7 @@ mod tests {
             function_arn: qualified(ARN),
             condition,
             approximate_invoke_count: 3,
-            request: Redacted::new(Bytes::from_static(b"{\"orderId\": 4.20, \"bucket\":\"in\"}")),
+            request: Some(Bytes::from_static(b"{\"orderId\": 4.20, \"bucket\":\"in\"}").into()),
             response: Some(ResponseContext::new("$LATEST", condition != Condition::Success)),
         }
     }
@@ -260,6 +279,22 @@ mod tests {
         let bare = record(Condition::Success).bare();
         let (read, response) = InvocationRecord::read(bare.expose()).unwrap();
         assert!(response.is_none() && read.bare().expose().get() == bare.expose().get());
+    }
+
+    #[test]
+    fn an_event_of_its_own_is_not_in_the_record() {
+        let record = InvocationRecord { request: None, ..record(Condition::Success) };
+        let whole = record.whole(b"1");
+        assert!(!whole.expose().get().contains("requestPayload"), "{}", whole.expose());
+        let (read, response) = InvocationRecord::read(whole.expose()).unwrap();
+        assert!(read.request.is_none());
+        assert_eq!(
+            read.whole(response.unwrap().expose().get().as_bytes()).expose().get(),
+            whole.expose().get()
+        );
+        let null = InvocationRecord { request: Some(Bytes::from_static(b"null").into()), ..read };
+        let (read, _) = InvocationRecord::read(null.bare().expose()).unwrap();
+        assert_eq!(read.request.unwrap().expose(), "null");
     }
 
     #[test]

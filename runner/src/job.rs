@@ -1,19 +1,22 @@
 //! What is to be run: the event with all that belongs to its invocation. How it is run is not
 //! known here.
 
-use std::io::Read;
+use std::fs::File;
+use std::io;
 
 use bytes::Bytes;
 use ledger::Redacted;
 use thiserror::Error;
 
 use crate::config::{Context, EventSource};
+use crate::json::Checker;
+use crate::payload::{Payload, Pieces, Spool};
 
 /// One event and its invocation's context.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// The event, byte for byte as it was given.
-    pub payload: Redacted<Bytes>,
+    pub payload: Redacted<Pieces>,
     /// Request id.
     pub request_id: String,
     /// The ARN that was invoked.
@@ -51,9 +54,9 @@ pub enum EventError {
 
 impl Event {
     /// Puts an invocation together. What the context does not say is made up as Lambda would.
-    pub fn new(payload: Bytes, context: Context, function_arn: &str, now: u64) -> Self {
+    pub fn new(payload: impl Into<Pieces>, context: Context, function_arn: &str, now: u64) -> Self {
         Self {
-            payload: Redacted::new(payload),
+            payload: Redacted::new(payload.into()),
             request_id: context.request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             function_arn: context.invoked_function_arn.unwrap_or_else(|| function_arn.to_owned()),
             trace_id: context.trace_id.unwrap_or_else(|| trace_id(now)),
@@ -64,38 +67,57 @@ impl Event {
     }
 }
 
-/// Reads an event that is on this machine.
-pub fn read(source: &EventSource) -> Result<Bytes, EventError> {
-    let (place, bytes) = match source {
-        EventSource::Text(text) => ("given".to_owned(), Ok(text.expose().clone().into_bytes())),
-        EventSource::File(path) => (path.display().to_string(), std::fs::read(path)),
-        EventSource::Stdin => ("standard input".to_owned(), read_stdin()),
-        EventSource::Recorded(bytes) => return checked("recorded", bytes.expose().clone()),
+/// Reads an event that is on this machine. It may block.
+pub fn read(source: &EventSource) -> Result<Pieces, EventError> {
+    let (place, payload) = match source {
+        EventSource::Text(text) => {
+            ("given".to_owned(), Ok(Payload::from(text.expose().clone().into_bytes())))
+        }
+        EventSource::File(path) => {
+            (path.display().to_string(), File::open(path).and_then(Payload::of))
+        }
+        EventSource::Stdin => ("standard input".to_owned(), Payload::of(io::stdin().lock())),
+        EventSource::Recorded(pieces) => return checked("recorded", pieces.expose().clone()),
         EventSource::S3(object) => {
             let place = format!("s3://{}/{}", object.bucket, object.key);
-            (place, Err(std::io::ErrorKind::Unsupported.into()))
+            (place, Err(io::ErrorKind::Unsupported.into()))
         }
     };
-    let bytes = bytes.map_err(|source| EventError::Unreadable { place: place.clone(), source })?;
-    checked(&place, bytes.into())
+    let pieces = payload.and_then(Payload::into_pieces);
+    let pieces =
+        pieces.map_err(|source| EventError::Unreadable { place: place.clone(), source })?;
+    checked(&place, pieces)
 }
 
-/// Checks that it is JSON, as Lambda does. An empty one becomes `{}`.
-pub fn checked(place: &str, bytes: Bytes) -> Result<Bytes, EventError> {
+/// Checks that it is JSON, as Lambda does. An empty one becomes `{}`. It may block.
+pub fn checked(place: &str, pieces: Pieces) -> Result<Pieces, EventError> {
+    let wrong = |problem| EventError::NotJson { place: place.to_owned(), problem };
+    let bytes = match &pieces {
+        Pieces::Memory(bytes) => bytes,
+        Pieces::Spooled(spool) => {
+            let unread = |source| EventError::Unreadable { place: place.to_owned(), source };
+            let fault = fault(spool.clone()).map_err(unread)?;
+            return fault.map_or(Ok(pieces), |problem| Err(wrong(problem)));
+        }
+    };
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Bytes::from_static(b"{}"));
+        return Ok(Bytes::from_static(b"{}").into());
     }
-    match serde_json::from_slice::<&serde_json::value::RawValue>(&bytes) {
-        Ok(_) => Ok(bytes),
-        Err(error) => {
-            Err(EventError::NotJson { place: place.to_owned(), problem: problem(&error) })
+    match serde_json::from_slice::<&serde_json::value::RawValue>(bytes) {
+        Ok(_) => Ok(pieces),
+        Err(error) => Err(wrong(problem(&error))),
+    }
+}
+
+/// Why a large event is not JSON, if it is not.
+pub(crate) fn fault(mut spool: Spool) -> io::Result<Option<String>> {
+    let mut checker = Checker::default();
+    while spool.left > 0 {
+        if !checker.push(&spool.read()?) {
+            return Ok(Some(format!("syntax error after byte {}", checker.good())));
         }
     }
-}
-
-fn read_stdin() -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    Ok((!checker.is_json()).then(|| "it ends too early".to_owned()))
 }
 
 /// The parser's finding without any of the event's own text.
@@ -121,7 +143,8 @@ mod tests {
     use super::*;
 
     fn text(text: &str) -> Result<Bytes, EventError> {
-        read(&EventSource::Text(Redacted::new(text.to_owned())))
+        let pieces = read(&EventSource::Text(Redacted::new(text.to_owned())))?;
+        Ok(pieces.at_hand().unwrap().clone())
     }
 
     #[test]
@@ -140,6 +163,21 @@ mod tests {
         let error = text("{\"password\": hunter2}").unwrap_err().to_string();
         assert!(error.contains("is not JSON: syntax error at line 1 column 14"), "{error}");
         assert!(!error.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_large_event_is_judged_as_a_small_one_would_be() {
+        let large = "x".repeat(2 << 20);
+        let judged = |text: String| {
+            let pieces = Payload::of(text.as_bytes()).unwrap().into_pieces().unwrap();
+            assert!(pieces.at_hand().is_none());
+            checked("given", pieces).map(|pieces| pieces.length())
+        };
+        assert_eq!(judged(format!(" [\"{large}\"]")).unwrap(), (2 << 20) + 5);
+        let error = judged(format!("\"{large}\", 1")).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("syntax error after byte {}", (2 << 20) + 2)), "{error}");
+        let error = judged(format!("\"{large}")).unwrap_err().to_string();
+        assert!(error.ends_with("it ends too early"), "{error}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod front;
 pub mod function;
 pub mod image;
 pub mod job;
+mod json;
 pub mod layers;
 pub mod order;
 pub mod outcome;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use ledger::{
     Blame, Condition, Facts, INLINE, InvocationRecord, Redacted, ResponseContext, Time, qualified,
 };
@@ -26,15 +27,21 @@ pub struct Try {
     pub now: Time,
 }
 
-/// The record of an invocation that has its answer, but for the answer.
-pub fn record(event: &Event, version: &str, failed: bool, tried: Try) -> InvocationRecord {
+/// The record of an invocation that has its answer, but for the answer; the event is in it where it is at hand.
+pub fn record(
+    event: &Event,
+    request: Option<Bytes>,
+    version: &str,
+    failed: bool,
+    tried: Try,
+) -> InvocationRecord {
     InvocationRecord {
         timestamp: tried.now,
         request_id: event.request_id.clone(),
         function_arn: qualified(&event.function_arn),
         condition: if failed { Condition::RetriesExhausted } else { Condition::Success },
         approximate_invoke_count: tried.before + tried.attempt,
-        request: Redacted::new(event.payload.expose().clone()),
+        request: request.map(Redacted::new),
         response: Some(ResponseContext::new(version, failed)),
     }
 }
@@ -119,7 +126,6 @@ const REFUSED: &str = "Immortal.Refused";
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use serde_json::Value;
 
     use super::*;
@@ -144,7 +150,8 @@ mod tests {
     #[test]
     fn a_record_counts_all_tries_and_keeps_the_event() {
         let tried = Try { attempt: 2, before: 3, now: Time::from_millis(0) };
-        let record = record(&event(), "7", true, tried).whole(b"{}");
+        let request = event().payload.expose().at_hand().cloned();
+        let record = record(&event(), request, "7", true, tried).whole(b"{}");
         let text = record.expose().get();
         assert!(text.contains(r#""requestPayload":{ "a": 1.0 }"#), "{text}");
         let record: Value = serde_json::from_str(text).unwrap();
@@ -193,7 +200,7 @@ mod tests {
     #[test]
     fn items_that_failed_make_it_a_failure() {
         let tried = Try { attempt: 1, before: 0, now: Time::from_millis(0) };
-        let parts = || (record(&event(), "7", false, tried), Facts::new(1, 0.0));
+        let parts = || (record(&event(), None, "7", false, tried), Facts::new(1, 0.0));
         let (record, facts) = parts();
         let (record, facts) = partial(record, facts, vec!["a".into()]);
         assert_eq!(

@@ -1,16 +1,16 @@
-//! A function's answer while we hold it: small ones in memory, large ones in an unnamed file, never
-//! both. Knows nothing of what it says; `api::receive` fills it.
+//! An event or a function's answer while we hold it: small ones in memory, large ones in an unnamed file,
+//! never both. Knows nothing of what it says; whoever receives it fills it.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write};
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
-/// Answers up to this many bytes stay in memory.
+/// Up to this many bytes stay in memory.
 const IN_MEMORY: usize = 1 << 20;
 /// Larger ones are read back in pieces of this many.
 const PIECE: usize = 256 << 10;
@@ -34,8 +34,8 @@ enum Body {
     Spooled(Arc<File>),
 }
 
-/// An answer's bytes on their way out.
-#[derive(Debug)]
+/// An event's or an answer's bytes on their way out, as often as they are wanted.
+#[derive(Clone)]
 pub enum Pieces {
     /// All of them.
     Memory(Bytes),
@@ -44,7 +44,7 @@ pub enum Pieces {
 }
 
 /// A file and how many of its bytes are still to come.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Spool {
     file: Arc<File>,
     at: u64,
@@ -65,6 +65,18 @@ impl From<Vec<u8>> for Payload {
     }
 }
 
+impl fmt::Debug for Pieces {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Pieces([redacted])")
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Pieces {
+    fn from(bytes: T) -> Self {
+        Self::Memory(bytes.into())
+    }
+}
+
 impl Default for Payload {
     fn default() -> Self {
         Vec::new().into()
@@ -72,6 +84,22 @@ impl Default for Payload {
 }
 
 impl Payload {
+    /// All that can be read. Reading and keeping it may block.
+    pub fn of(mut from: impl Read) -> io::Result<Self> {
+        let (mut payload, mut piece) = (Self::default(), vec![0; PIECE]);
+        loop {
+            match from.read(&mut piece) {
+                Ok(0) => return Ok(payload),
+                Ok(count) => {
+                    payload.push(&piece[..count])?;
+                    payload.length += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// With the kind of error that it is.
     pub(crate) fn labelled(self, error_type: Option<String>) -> Self {
         Self { error_type, ..self }
@@ -121,6 +149,7 @@ impl Payload {
         Self { content_type, error_type: self.error_type, ..bytes.into() }
     }
 
+    /// Takes more of it.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.body {
             Body::Memory(held) if held.len() + bytes.len() <= IN_MEMORY => {
@@ -145,6 +174,26 @@ impl Pieces {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::Spooled(spool) => spool.left,
         }
+    }
+
+    /// The bytes, if all of them are in memory.
+    pub fn at_hand(&self) -> Option<&Bytes> {
+        match self {
+            Self::Memory(bytes) => Some(bytes),
+            Self::Spooled(_) => None,
+        }
+    }
+
+    /// All the bytes in memory, if they are no more than this many.
+    pub async fn small(&self, most: usize) -> io::Result<Option<Bytes>> {
+        if self.length() > most as u64 {
+            return Ok(None);
+        }
+        if let Self::Memory(bytes) = self {
+            return Ok(Some(bytes.clone()));
+        }
+        let pieces: Vec<Bytes> = self.clone().stream().try_collect().await?;
+        Ok(Some(pieces.concat().into()))
     }
 
     /// The bytes, bit by bit. A disk may take its time, and others are to be served meanwhile.

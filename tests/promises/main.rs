@@ -13,6 +13,7 @@ mod control_plane;
 mod credentials;
 mod destinations;
 mod environment;
+mod events;
 mod example;
 mod fetch;
 mod function_errors;

@@ -79,40 +79,16 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         match self.create_bytes(&object.key, event.expose().clone()).await? {
             None => Ok(()),
-            Some(found) => self.verified(object, &object.key, &found),
+            Some(found) => {
+                let sha256 = hex(&Sha256::digest(&found));
+                self.verified(object, found.len() as u64, &sha256)
+            }
         }
     }
 
     /// The job of that name, if there is one.
     pub async fn job(&self, id: &JobId) -> Result<Option<Job>, LedgerError> {
         self.record(&Layout::job(id)).await
-    }
-
-    /// A job's event, byte for byte as it was recorded.
-    pub async fn event(&self, job: &Job) -> Result<Redacted<Bytes>, LedgerError> {
-        if let Some(event) = job.inline_event().or_else(|| job.unstored_event().cloned()) {
-            return Ok(event);
-        }
-        let key = Layout::event(&job.id);
-        let missing = || LedgerError::Missing { address: self.root.object(&key) };
-        let object = job.event_object().ok_or_else(missing)?;
-        let event = self.read(&key).await?.ok_or_else(missing)?;
-        self.verified(object, &key, &event)?;
-        Ok(Redacted::new(event))
-    }
-
-    /// Refuses bytes that are not those which were recorded.
-    fn verified(&self, expected: &Stored, key: &str, found: &Bytes) -> Result<(), LedgerError> {
-        let describe = |bytes: u64, sha256: &str| format!("{bytes} bytes with SHA-256 {sha256}");
-        let sha256 = hex(&Sha256::digest(found));
-        if sha256 == expected.sha256 {
-            return Ok(());
-        }
-        Err(LedgerError::Differs {
-            address: self.root.object(key),
-            expected: describe(expected.bytes, &expected.sha256),
-            found: describe(found.len() as u64, &sha256),
-        })
     }
 
     /// All unfinished jobs. Costs one request per thousand of them, however long the history is.

@@ -9,6 +9,7 @@
 mod attempts;
 mod bucket;
 mod credentials;
+mod events;
 mod jobs;
 mod launches;
 mod objects;

@@ -155,6 +155,28 @@ async fn a_part_that_cannot_be_stored_ends_the_upload() {
 }
 
 #[tokio::test]
+async fn a_reading_that_breaks_off_is_taken_up_where_it_broke() {
+    let directory = tempfile::tempdir().unwrap();
+    let event = "1.50,".repeat(100_000);
+    let job = job(&format!("[{event}0]"));
+    faulty(&directory, &[]).0.create(&job).await.unwrap();
+    let job = faulty(&directory, &[]).0.job(&job.id).await.unwrap().unwrap();
+    let (ledger, _) = faulty(&directory, &[Fault::Broken, Fault::Broken, Fault::Throttled]);
+    let mut pieces = Vec::new();
+    let keep = |piece: Bytes| {
+        pieces.push(piece);
+        Ok::<_, LedgerError>(())
+    };
+    ledger.read_event(&job, keep).await.unwrap();
+    assert!(pieces.concat() == format!("[{event}0]").as_bytes() && pieces.len() > 2);
+    let (ledger, _) = faulty(&directory, &[Fault::Broken; 1_000]);
+    assert!(ledger.event(&job).await.unwrap_err().is_transient());
+    std::fs::write(directory.path().join("jobs/x/event"), "[0]").unwrap();
+    let error = faulty(&directory, &[]).0.event(&job).await.unwrap_err();
+    assert!(matches!(&error, LedgerError::Differs { .. }) && error.is_content(), "{error}");
+}
+
+#[tokio::test]
 async fn a_completion_whose_answer_was_lost_is_recognised() {
     let directory = tempfile::tempdir().unwrap();
     let faults = [Fault::None, Fault::None, Fault::None, Fault::Unanswered];

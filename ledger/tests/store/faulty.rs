@@ -13,9 +13,9 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-    UploadPart,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result, UploadPart,
 };
 
 /// What happens to one call.
@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Unanswered,
     /// A conditional write meets another that is under way: 409 `ConditionalRequestConflict`.
     Conflict,
+    /// What is read breaks off in the middle.
+    Broken,
 }
 
 /// The store with the faults that are still to come.
@@ -69,7 +71,7 @@ impl Faulty {
                 let _lost = inner.await;
                 Err(generic("operation timed out"))
             }
-            Fault::None | Fault::Conflict => inner.await,
+            Fault::None | Fault::Conflict | Fault::Broken => inner.await,
         };
         others().await;
         result
@@ -121,7 +123,16 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.call(false, self.inner.get_opts(location, options)).await
+        let breaks = self.faults.lock().unwrap().front() == Some(&Fault::Broken);
+        let found = self.call(false, self.inner.get_opts(location, options)).await?;
+        if !breaks {
+            return Ok(found);
+        }
+        let half = found.range.start..found.range.start + (found.range.end - found.range.start) / 2;
+        let half = self.inner.get_ranges(location, &[half]).await?.into_iter().map(Ok);
+        let pieces = half.chain([Err(generic("connection reset"))]);
+        let payload = GetResultPayload::Stream(futures_util::stream::iter(pieces).boxed());
+        Ok(GetResult { payload, ..found })
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {

@@ -17,6 +17,8 @@ pub(crate) enum Trouble {
     Conflict,
     /// The request has its effect, and the connection is cut before the answer.
     Cut,
+    /// Of a large answer only half arrives.
+    Half,
 }
 
 /// Starts a proxy and returns its address. Request after request meets the next trouble, again and
@@ -46,6 +48,11 @@ fn serve(mut stream: TcpStream, upstream: &str, trouble: Trouble) -> std::io::Re
             refuse(&mut stream, "409 Conflict", "ConditionalRequestConflict")
         }
         Trouble::Cut => forward(upstream, &head, &body).map(|_| ()),
+        Trouble::Half => {
+            let answer = forward(upstream, &head, &body)?;
+            let is_large = answer.len() > ledger::INLINE;
+            stream.write_all(if is_large { &answer[..answer.len() / 2] } else { &answer })
+        }
         Trouble::None | Trouble::Conflict => stream.write_all(&forward(upstream, &head, &body)?),
     }
 }

@@ -116,9 +116,9 @@ async fn one_owner_and_one_outcome_in_s3() {
 #[tokio::test]
 #[ignore = "wants an S3: run by the end-to-end tests"]
 async fn every_scene_while_s3_and_the_network_fail() {
-    use Trouble::{Conflict, Cut, Expired, None, SlowDown};
+    use Trouble::{Conflict, Cut, Expired, Half, None, SlowDown};
     let troubles =
-        [None, Cut, Conflict, SlowDown, None, Expired, Cut, Cut, Conflict, Conflict, None];
+        [None, Cut, Conflict, SlowDown, Half, Expired, Cut, Cut, Conflict, Conflict, Half];
     // Each rotation meets the calls of the scenes at other places.
     for turn in (0..troubles.len()).step_by(3) {
         let mut troubles = troubles;

@@ -10,7 +10,6 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ledger::{AddressError, Destination, DestinationError, Redacted};
 use thiserror::Error;
 
@@ -20,6 +19,7 @@ pub use work::{Work, idle, root, visibility};
 
 use crate::function::S3Object;
 use crate::function::name::{FunctionName, NameError};
+use crate::payload::Pieces;
 use crate::telemetry::Format;
 use crate::unpack;
 
@@ -223,8 +223,8 @@ pub enum EventSource {
     File(PathBuf),
     /// On standard input.
     Stdin,
-    /// In a job's record.
-    Recorded(Redacted<Bytes>),
+    /// Here already: it was read from a job's record, or once for several runs.
+    Recorded(Redacted<Pieces>),
     /// An object of S3.
     S3(S3Object),
 }

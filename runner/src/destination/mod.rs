@@ -9,7 +9,6 @@
 
 pub mod batch;
 mod heartbeat;
-mod json;
 mod key;
 mod loops;
 mod parcel;
@@ -29,7 +28,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 pub use heartbeat::{EVERY, heartbeat};
 use ledger::{Destination, Time, mutant};
-pub use parcel::{Parcel, ParcelError};
+pub use parcel::{Parcel, ParcelError, Sources};
 pub use queue::Queue;
 pub use request::{ATTRIBUTE, Event, Known, Message, Request, SOURCE, region};
 pub use route::{Own, Route};

@@ -25,20 +25,20 @@ pub struct Parcel {
     pub job: JobId,
     /// The token of the workflow that waits for it.
     pub(super) token: Option<Redacted<String>>,
-    /// All but the response.
+    /// All but the payloads.
     pub(super) record: InvocationRecord,
-    /// Where the ledger has the event.
-    pub(super) request: Option<Reference>,
+    /// The event.
+    pub(super) request: Value,
     /// The response.
-    pub(super) response: Response,
+    pub(super) response: Value,
 }
 
-/// The response of a function.
+/// One of the two payloads of a record.
 #[derive(Debug)]
-pub(super) enum Response {
-    /// It never ran.
+pub(super) enum Value {
+    /// There is none: a function that never ran has no response.
     None,
-    /// The response, and where the ledger has it.
+    /// The payload, and where the ledger has it.
     Small(Redacted<Box<RawValue>>, Option<Reference>),
     /// A large one, in an object or a file of its own.
     Large {
@@ -63,6 +63,15 @@ pub(super) struct Reference {
     sha256: String,
 }
 
+/// Where payloads come from that are not in the record.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The event.
+    pub request: Option<Arc<dyn Large>>,
+    /// The response.
+    pub response: Option<Arc<dyn Large>>,
+}
+
 /// An outcome that cannot be sent.
 #[derive(Debug, Error)]
 pub enum ParcelError {
@@ -72,58 +81,56 @@ pub enum ParcelError {
     /// It is not one.
     #[error("the outcome's invocation record cannot be used: {0}")]
     Record(#[from] DocumentError),
-    /// Its response is somewhere, and nobody says where.
+    /// Its event or its response is somewhere, and nobody says where.
     #[error(
-        "the outcome's response of {0} bytes is not in its record, and there is no ledger to read it from"
+        "a payload of {0} bytes is not in the outcome's record, and there is no ledger to read it from"
     )]
-    NoResponse(u64),
+    NoPayload(u64),
 }
 
 impl Parcel {
-    /// An outcome, its response where that is not in the record, and the job and ledger that it belongs to,
+    /// An outcome, its payloads where these are not in the record, and the job and ledger that it belongs to,
     /// if any. Without a job its request id is its name.
     pub fn of(
         outcome: &Outcome,
-        large: Option<Arc<dyn Large>>,
+        sources: Sources,
         kept: Option<(&Job, &Root)>,
     ) -> Result<Self, ParcelError> {
         let record = outcome.record.as_ref().ok_or(ParcelError::NoRecord)?;
-        let (record, small) = InvocationRecord::read(record.expose())?;
-        let response = match (&outcome.response, large, small) {
-            (Some(stored), Some(source), _) => {
-                let at = kept.map(|(_, root)| Reference::object(root, stored));
-                Response::Large { at, source }
+        let (mut record, response) = InvocationRecord::read(record.expose())?;
+        let large = |stored: &Stored, source: Option<Arc<dyn Large>>| {
+            let at = kept.map(|(_, root)| Reference::object(root, stored));
+            let source = source.ok_or(ParcelError::NoPayload(stored.bytes))?;
+            Ok::<_, ParcelError>(Value::Large { at, source })
+        };
+        let request = match (&outcome.request, record.request.take()) {
+            (Some(stored), _) => large(stored, sources.request)?,
+            (None, Some(event)) => {
+                let at = kept.map(|(job, root)| Reference::event(root, job, event.expose()));
+                Value::Small(ledger::payload(event.expose()).into_owned().into(), at)
             }
-            (Some(stored), None, _) => return Err(ParcelError::NoResponse(stored.bytes)),
-            (None, _, Some(text)) => {
+            (None, None) => Value::None,
+        };
+        let response = match (&outcome.response, response) {
+            (Some(stored), _) => large(stored, sources.response)?,
+            (None, Some(text)) => {
                 let at = kept.map(|(job, root)| Reference::response(root, job, &text));
-                Response::Small(text, at)
+                Value::Small(text, at)
             }
-            (None, _, None) => Response::None,
+            (None, None) => Value::None,
         };
         let job = match kept {
             Some((job, _)) => job.id.clone(),
             None => JobId::from_request_id(&record.request_id),
         };
-        let request = kept.map(|(job, root)| Reference::event(root, job, record.request.expose()));
         let token = kept.and_then(|(job, _)| job.task_token.clone());
         Ok(Self { job, token, record, request, response })
     }
 
-    /// The same, its response at hand where it is one that most carriers have room for.
+    /// The same, its payloads at hand where they are such as most carriers have room for.
     pub async fn at_hand(self) -> io::Result<Self> {
-        let Response::Large { at, source } = &self.response else { return Ok(self) };
-        let mut object = source.open().await?;
-        if object.bytes > room::LARGE as u64 {
-            return Ok(self);
-        }
-        let mut bytes = Vec::with_capacity(room::LARGE);
-        while let Some(piece) = object.pieces.try_next().await? {
-            bytes.extend_from_slice(&piece);
-        }
-        let text = Redacted::new(ledger::payload(&bytes).into_owned());
-        let response = Response::Small(text, at.clone());
-        Ok(Self { response, ..self })
+        let (request, response) = (self.request.at_hand().await?, self.response.at_hand().await?);
+        Ok(Self { request, response, ..self })
     }
 
     /// The ARN that was invoked, with its qualifier.
@@ -134,6 +141,26 @@ impl Parcel {
     /// Did the function answer?
     pub fn succeeded(&self) -> bool {
         self.record.condition == Condition::Success
+    }
+}
+
+impl Value {
+    /// Does a ledger have it?
+    pub(super) const fn is_kept(&self) -> bool {
+        !matches!(self, Self::Small(_, None) | Self::Large { at: None, .. })
+    }
+
+    async fn at_hand(self) -> io::Result<Self> {
+        let Self::Large { at, source } = self else { return Ok(self) };
+        let mut object = source.open().await?;
+        if object.bytes > room::LARGE as u64 {
+            return Ok(Self::Large { at, source });
+        }
+        let mut bytes = Vec::with_capacity(room::LARGE);
+        while let Some(piece) = object.pieces.try_next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Self::Small(ledger::payload(&bytes).into_owned().into(), at))
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a carrier has room for, and what becomes of a record that is larger: first its response, then its
-//! event is replaced by the place where the ledger keeps it. Pure.
+//! What a carrier has room for, and what becomes of a record that is larger: its response, or where that is
+//! not enough its event, or both are replaced by the place where the ledger keeps them. Pure.
 //!
 //! Limits: SQS 1,024 bytes to 1 MiB as the queue is set (`MaximumMessageSize`, SQS API reference), SNS
 //! 256 KiB (developer guide; topics that were opened for more take these too), EventBridge 1 MiB an entry
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use ledger::Redacted;
 use serde_json::value::RawValue;
 
-use super::parcel::{Parcel, Reference, Response};
+use super::parcel::{Parcel, Reference, Value};
 
 /// What each carrier took before its limit was raised, and still takes where it was not, bytes.
 pub(super) const ALWAYS: usize = 256 << 10;
@@ -33,11 +33,11 @@ pub(super) fn fit(
     room: usize,
     characters: Characters,
 ) -> Result<Redacted<String>, String> {
-    let request = ledger::payload(parcel.record.request.expose());
-    let event = parcel.request.as_ref().map(|at| shorter(&request, at));
-    let (response, place) = responses(parcel);
-    let place = place.as_ref().map(Option::as_deref);
-    let steps = [(Some(&*request), response), (Some(&*request), place), (event.as_deref(), place)];
+    let (request, event) = forms(&parcel.request);
+    let (response, place) = forms(&parcel.response);
+    let (event, place) =
+        (event.as_ref().map(Option::as_deref), place.as_ref().map(Option::as_deref));
+    let steps = [(request, response), (request, place), (event, response), (event, place)];
     let mut least = 0;
     for (request, response) in steps {
         let (Some(request), Some(response)) = (request, response) else { continue };
@@ -51,16 +51,16 @@ pub(super) fn fit(
     Err(too_large(parcel, least, room))
 }
 
-/// The response as it is, where it is at hand, and what stands for it, where there is a ledger. One that
+/// A payload as it is, where it is at hand, and what stands for it, where there is a ledger. One that
 /// there is not stands for itself.
-fn responses(parcel: &Parcel) -> (Known<&RawValue>, Known<Cow<'_, RawValue>>) {
-    match &parcel.response {
-        Response::None => (Some(None), Some(None)),
-        Response::Small(text, at) => {
+fn forms(value: &Value) -> (Known<&RawValue>, Known<Cow<'_, RawValue>>) {
+    match value {
+        Value::None => (Some(None), Some(None)),
+        Value::Small(text, at) => {
             let text = &**text.expose();
             (Some(Some(text)), at.as_ref().map(|at| Some(shorter(text, at))))
         }
-        Response::Large { at, .. } => (None, at.as_ref().map(|at| Some(Cow::Owned(at.payload())))),
+        Value::Large { at, .. } => (None, at.as_ref().map(|at| Some(Cow::Owned(at.payload())))),
     }
 }
 
@@ -86,7 +86,7 @@ fn clean(text: String, characters: Characters) -> String {
 }
 
 fn too_large(parcel: &Parcel, least: usize, room: usize) -> String {
-    if parcel.request.is_none() {
+    if !parcel.request.is_kept() {
         return format!(
             "the record is larger than the {room} bytes that it takes, and there is no ledger to keep \
              the payloads in: give the job a ledger (IMMORTAL_JOB) or an s3:// destination"

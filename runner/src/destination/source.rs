@@ -1,4 +1,4 @@
-//! Where a large response comes from, as often as it is wanted. Its bytes come piece by piece and are never
+//! Where a large payload comes from, as often as it is wanted. Its bytes come piece by piece and are never
 //! in memory all at once; who keeps them is not known here.
 
 use std::fmt;
@@ -7,7 +7,7 @@ use std::io;
 use futures_util::future::BoxFuture;
 use ledger::Object;
 
-/// A large response.
+/// A large payload.
 pub trait Large: Send + Sync + fmt::Debug {
     /// Its bytes, from the beginning.
     fn open(&self) -> BoxFuture<'static, io::Result<Object>>;

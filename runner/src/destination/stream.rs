@@ -1,34 +1,41 @@
-//! A record as a stream of bytes, for carriers without a limit: a large response passes through without
+//! A record as a stream of bytes, for carriers without a limit: large payloads pass through without
 //! ever being in memory. One that is no JSON becomes a string, as small ones do.
 
 use std::io;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use ledger::{Pieces, RESPONSE};
+use ledger::{Pieces, REQUEST, RESPONSE};
 
-use super::json::{Checker, Utf8};
-use super::parcel::{Parcel, Response};
+use super::parcel::{Parcel, Value};
 use super::source::Large;
+use crate::json::{Checker, Utf8};
 
 /// The whole record.
 pub async fn whole(parcel: &Parcel) -> io::Result<Pieces> {
     let record = &parcel.record;
-    let request = ledger::payload(record.request.expose());
-    let text = match &parcel.response {
-        Response::None => record.with(&request, None),
-        Response::Small(text, _) => record.with(&request, Some(text.expose())),
-        Response::Large { source, .. } => {
-            let head = record.head(&request).into_inner() + RESPONSE;
-            let ends = |text: String| stream::iter([Ok(Bytes::from(text))]);
+    let request = field(REQUEST, &parcel.request).await?;
+    let response = field(RESPONSE, &parcel.response).await?;
+    let (head, middle) = (text(record.before_request()), text(record.before_response()));
+    Ok(head.chain(request).chain(middle).chain(response).chain(text("}".to_owned())).boxed())
+}
+
+/// A payload with its name before it, if there is one.
+async fn field(name: &str, value: &Value) -> io::Result<Pieces> {
+    Ok(match value {
+        Value::None => text(String::new()),
+        Value::Small(value, _) => text(name.to_owned() + value.expose().get()),
+        Value::Large { source, .. } => {
             let is_json = is_json(&**source).await?;
-            let response = source.open().await?.pieces;
-            let response = if is_json { response } else { quoted(response) };
-            return Ok(ends(head).chain(response).chain(ends("}".to_owned())).boxed());
+            let pieces = source.open().await?.pieces;
+            let pieces = if is_json { pieces } else { quoted(pieces) };
+            text(name.to_owned()).chain(pieces).boxed()
         }
-    };
-    let text = String::from(Box::<str>::from(text.into_inner()));
-    Ok(stream::iter([Ok(Bytes::from(text))]).boxed())
+    })
+}
+
+fn text(text: String) -> Pieces {
+    stream::iter((!text.is_empty()).then(|| Ok(Bytes::from(text)))).boxed()
 }
 
 /// The whole record on one line. Line breaks in JSON are only where spaces may be.

@@ -8,7 +8,7 @@ use ledger::Redacted;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::parcel::{Parcel, Response};
+use super::parcel::{Parcel, Value};
 
 /// The longest output, bytes.
 const OUTPUT: usize = 262_144;
@@ -50,9 +50,9 @@ pub(super) fn word(parcel: &Parcel) -> Result<Word, String> {
         return output(parcel).map(|output| Word::Success { output: Redacted::new(output) });
     }
     let text = match &parcel.response {
-        Response::Small(text, _) => text.expose().get(),
+        Value::Small(text, _) => text.expose().get(),
         // No error payload is so large but one that is none.
-        Response::None | Response::Large { .. } => "{}",
+        Value::None | Value::Large { .. } => "{}",
     };
     let said: Said<'_> = serde_json::from_str(text).unwrap_or_default();
     // What Lambda's integration says of errors without a type.
@@ -62,11 +62,11 @@ pub(super) fn word(parcel: &Parcel) -> Result<Word, String> {
 
 fn output(parcel: &Parcel) -> Result<String, String> {
     let at = match &parcel.response {
-        Response::None => return Ok("null".to_owned()),
-        Response::Small(text, _) if text.expose().get().len() <= OUTPUT => {
+        Value::None => return Ok("null".to_owned()),
+        Value::Small(text, _) if text.expose().get().len() <= OUTPUT => {
             return Ok(text.expose().get().to_owned());
         }
-        Response::Small(_, at) | Response::Large { at, .. } => at,
+        Value::Small(_, at) | Value::Large { at, .. } => at,
     };
     let place = at.as_ref().map(|at| at.payload().get().to_owned());
     place.ok_or_else(|| {

@@ -1,8 +1,8 @@
-//! Bodies: an event on its way in, read once and never held twice; an answer on its way out, in pieces.
+//! Bodies: an event on its way in, kept where there is room for it; an answer on its way out, in pieces.
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::{Stream, TryStreamExt as _};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -10,9 +10,6 @@ use hyper::body::{Body as _, Frame, Incoming};
 
 use super::refusal::Refusal;
 use crate::payload::{Payload, Pieces};
-
-/// Room that is made for a body on its sender's word alone.
-const TRUSTED: u64 = 64 << 20;
 
 /// An answer's body.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -45,27 +42,28 @@ pub(super) fn pieces(
 }
 
 /// Takes an event to its end, unless it is larger than `most` bytes: then callers are told `limit`.
-pub(super) async fn receive(body: &mut Incoming, most: u64, limit: u64) -> Result<Bytes, Refusal> {
-    let declared = body.size_hint().lower();
-    if declared > most {
+pub(super) async fn receive(body: &mut Incoming, most: u64, limit: u64) -> Result<Pieces, Refusal> {
+    if body.size_hint().lower() > most {
         return Err(Refusal::TooLarge(limit));
     }
     let first = next(body).await?.unwrap_or_default();
     let Some(second) = next(body).await? else {
-        return if first.len() as u64 > most { Err(Refusal::TooLarge(limit)) } else { Ok(first) };
+        let fits = first.len() as u64 <= most;
+        return if fits { Ok(first.into()) } else { Err(Refusal::TooLarge(limit)) };
     };
-    let room = usize::try_from(declared.min(TRUSTED)).unwrap_or(0);
-    let mut all = BytesMut::with_capacity(room);
-    all.extend_from_slice(&first);
+    let mut payload = Payload::default();
+    payload.push(&first).map_err(|_| Refusal::Unkept)?;
+    let mut length = first.len() as u64;
     let mut piece = Some(second);
     while let Some(bytes) = piece {
-        if (all.len() + bytes.len()) as u64 > most {
+        length += bytes.len() as u64;
+        if length > most {
             return Err(Refusal::TooLarge(limit));
         }
-        all.extend_from_slice(&bytes);
+        payload.push(&bytes).map_err(|_| Refusal::Unkept)?;
         piece = next(body).await?;
     }
-    Ok(all.freeze())
+    payload.into_pieces().map_err(|_| Refusal::Unkept)
 }
 
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {

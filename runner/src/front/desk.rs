@@ -21,11 +21,10 @@ use super::seat::{Placed, Relay, Seat, Seats};
 use super::{FunctionFacts, Settings, arn, cors, stream};
 use crate::clock::Clock;
 use crate::config::Context;
-use crate::job::Event;
+use crate::job::{self, Event};
 use crate::order::{Order, Reply, Wants, When};
+use crate::payload::Pieces;
 
-/// Checking more bytes than this is left to another thread: it takes as long as answering others.
-const QUICKLY_CHECKED: usize = 1 << 20;
 /// What Lambda takes of a caller who waits; it says a little less (recorded on AWS).
 const STRICT: (u64, u64) = (6_291_556, 6_291_456);
 /// What Lambda takes of a caller who does not.
@@ -95,7 +94,8 @@ impl Desk {
         let arn = arn::invoked(&self.facts, &invoke.name, invoke.qualifier.as_deref());
         let arn = arn.map_err(|arn::Ambiguous| Refusal::Qualifiers)?;
         let how = invoke.how;
-        let payload = if how == How::Dry { Bytes::new() } else { self.payload(how, body).await? };
+        let payload =
+            if how == How::Dry { Bytes::new().into() } else { self.payload(how, body).await? };
         let (tail, emulated, chosen) = (invoke.tail, invoke.emulated, invoke.request_id.clone());
         let event = self.event(invoke, payload, arn);
         let waits = matches!(how, How::Whole | How::Stream);
@@ -119,21 +119,22 @@ impl Desk {
     }
 
     /// The event, which must be JSON. None at all is `{}`, as on Lambda.
-    async fn payload(&self, how: How, body: &mut Incoming) -> Result<Bytes, Refusal> {
+    async fn payload(&self, how: How, body: &mut Incoming) -> Result<Pieces, Refusal> {
         let (most, told) = match (self.settings.strict, how) {
             (false, _) => (self.settings.max_request, self.settings.max_request),
             (true, How::Later) => STRICT_LATER,
             (true, _) => STRICT,
         };
-        let bytes = body::receive(body, most, told).await?;
-        if bytes.len() <= QUICKLY_CHECKED {
-            return checked(bytes);
+        let event = body::receive(body, most, told).await?;
+        if event.at_hand().is_some() {
+            return checked(event);
         }
-        let check = tokio::task::spawn_blocking(move || checked(bytes));
+        // It takes as long as answering others.
+        let check = tokio::task::spawn_blocking(move || checked(event));
         check.await.unwrap_or(Err(Refusal::Lost))
     }
 
-    fn event(&self, invoke: Invoke, payload: Bytes, arn: String) -> Event {
+    fn event(&self, invoke: Invoke, payload: Pieces, arn: String) -> Event {
         let context = Context {
             request_id: invoke.request_id,
             invoked_function_arn: Some(arn),
@@ -202,12 +203,19 @@ impl Desk {
     }
 }
 
-fn checked(bytes: Bytes) -> Result<Bytes, Refusal> {
+fn checked(event: Pieces) -> Result<Pieces, Refusal> {
+    let bytes = match &event {
+        Pieces::Memory(bytes) => bytes,
+        Pieces::Spooled(spool) => {
+            let fault = job::fault(spool.clone()).map_err(|_| Refusal::Unkept)?;
+            return fault.map_or(Ok(event), |problem| Err(Refusal::NotJson(problem)));
+        }
+    };
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Bytes::from_static(b"{}"));
+        return Ok(Bytes::from_static(b"{}").into());
     }
-    match serde_json::from_slice::<&RawValue>(&bytes) {
-        Ok(_) => Ok(bytes),
+    match serde_json::from_slice::<&RawValue>(bytes) {
+        Ok(_) => Ok(event),
         Err(error) => Err(Refusal::NotJson(error.to_string())),
     }
 }
@@ -218,6 +226,7 @@ mod tests {
 
     #[test]
     fn an_event_is_json_and_keeps_its_bytes() {
+        let checked = |text: Bytes| checked(text.into()).map(|it| it.at_hand().cloned().unwrap());
         for text in ["{ \"a\": 1.10 }", "null", "\"\\ud800\"", " [] "] {
             assert_eq!(checked(text.into()), Ok(text.into()));
         }

@@ -34,6 +34,8 @@ pub(super) enum Refusal {
     Full,
     /// The request id that the caller chose is that of an invocation under way.
     Duplicate,
+    /// The event is large, and there was no room for it on the disk.
+    Unkept,
     /// The environment went away with the invocation.
     Lost,
     /// The supervisor was told to stop.
@@ -61,6 +63,7 @@ impl fmt::Display for Refusal {
             ),
             Self::Busy | Self::Full => formatter.write_str("Rate Exceeded."),
             Self::Duplicate => formatter.write_str("An invocation with this request id is under way"),
+            Self::Unkept => formatter.write_str("The event could not be kept: there is no room on the disk, or it fails"),
             Self::Lost => formatter.write_str("The execution environment ended before there was an answer"),
             Self::Stopping => formatter.write_str("The server is stopping"),
         }
@@ -104,7 +107,7 @@ impl Refusal {
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException"),
             Self::Busy | Self::Full => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
             // Lambda's own fault, in its own words: worth another try, as there.
-            Self::Lost => (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException"),
+            Self::Lost | Self::Unkept => (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException"),
             // Another server, or this one a moment later, will do it.
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException"),
         }
@@ -120,7 +123,9 @@ impl Refusal {
             Self::TooLarge(_) => json!({ "Message": text }),
             Self::NoCall(NoCall::ClientContext) => json!({ "Type": null, "message": text }),
             Self::NoCall(NoCall::Value { .. }) => json!({ "message": text }),
-            Self::Lost | Self::Stopping => json!({ "Type": "Service", "Message": text }),
+            Self::Lost | Self::Unkept | Self::Stopping => {
+                json!({ "Type": "Service", "Message": text })
+            }
             Self::NoCall(_) => json!({ "Type": "User", "Message": text }),
             Self::Duplicate => {
                 json!({ "errorType": self.kind().1, "errorMessage": text, "message": text })
@@ -171,6 +176,7 @@ mod tests {
             (Refusal::Busy, 429, "TooManyRequestsException"),
             (Refusal::Full, 429, "TooManyRequestsException"),
             (Refusal::Lost, 500, "ServiceException"),
+            (Refusal::Unkept, 500, "ServiceException"),
             (Refusal::Stopping, 503, "ServiceUnavailableException"),
             (Refusal::Origin, 403, "AccessDeniedException"),
         ];

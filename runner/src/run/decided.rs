@@ -13,7 +13,7 @@ use super::error::RunError;
 use super::ledgered::settings;
 use crate::aws;
 use crate::causes::causes;
-use crate::destination::{Large, Parcel, Route};
+use crate::destination::{Large, Parcel, Route, Sources};
 
 /// A job whose outcome is decided, or about to be.
 #[derive(Debug)]
@@ -34,9 +34,13 @@ impl Decided<'_> {
     pub async fn packed(&self, outcome: &Outcome) -> Result<(SdkConfig, Parcel, Route), RunError> {
         let settled = self.ledger.settle(&self.job.id, outcome).await;
         settled.map_err(|error| RunError::Undeliverable(causes(&error)))?;
-        let kept = || Arc::new(Kept(self.ledger.clone(), self.job.id.clone())) as Arc<dyn Large>;
-        let large = outcome.response.as_ref().map(|_| kept());
-        let parcel = Parcel::of(outcome, large, Some((self.job, self.ledger.root())))?;
+        let kept = |which| {
+            Arc::new(Kept(self.ledger.clone(), self.job.id.clone(), which)) as Arc<dyn Large>
+        };
+        let request = outcome.request.as_ref().map(|_| kept(Which::Event));
+        let response = outcome.response.as_ref().map(|_| kept(Which::Response));
+        let sources = Sources { request, response };
+        let parcel = Parcel::of(outcome, sources, Some((self.job, self.ledger.root())))?;
         let parcel = parcel.at_hand().await.map_err(RunError::Response)?;
         let config = aws::config(self.region()).await;
         let said = self.job.destinations.as_deref().or(self.destinations);
@@ -64,15 +68,26 @@ impl Decided<'_> {
     }
 }
 
-/// A response in a ledger.
+/// A payload in a ledger.
 #[derive(Debug)]
-struct Kept(Ledger, JobId);
+struct Kept(Ledger, JobId, Which);
+
+/// Which of a job's payloads.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    Event,
+    Response,
+}
 
 impl Large for Kept {
     fn open(&self) -> BoxFuture<'static, io::Result<Object>> {
-        let (ledger, id) = (self.0.clone(), self.1.clone());
+        let (ledger, id, which) = (self.0.clone(), self.1.clone(), self.2);
         async move {
-            let object = ledger.response(&id).await.map_err(io::Error::other)?;
+            let object = match which {
+                Which::Event => ledger.event_object(&id).await,
+                Which::Response => ledger.response(&id).await,
+            };
+            let object = object.map_err(io::Error::other)?;
             object.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
         }
         .boxed()

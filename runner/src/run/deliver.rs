@@ -18,10 +18,10 @@ use super::print;
 use crate::aws::{self, Carriers};
 use crate::code::Code;
 use crate::config::{Environment, Run};
-use crate::destination::{self, Delivery, Large, Parcel, Patience, Route, Until};
+use crate::destination::{self, Delivery, Large, Parcel, Patience, Route, Sources, Until};
 use crate::outcome::{self, Try};
 use crate::output;
-use crate::payload::Payload;
+use crate::payload::Pieces;
 use crate::report;
 use crate::signals::{Signals, Stop};
 
@@ -44,8 +44,8 @@ pub(super) async fn run(
     let Tried::Answered(ran) = tried else { return Ok(Code::Interrupted) };
     let Some(destinations) = destinations else { return print(ran.answer) };
     let code = report::code(&ran.answer);
-    let (outcome, large) = unrecorded(*ran)?;
-    let parcel = Parcel::of(&outcome, large, None)?;
+    let (outcome, sources) = unrecorded(*ran).map_err(RunError::Undelivered)?;
+    let parcel = Parcel::of(&outcome, sources, None)?;
     let parcel = parcel.at_hand().await.map_err(RunError::Response)?;
     let route = Route::new(destinations, None, parcel.function_arn());
     let config = aws::config(region).await;
@@ -54,18 +54,28 @@ pub(super) async fn run(
 }
 
 /// An outcome that no ledger keeps.
-fn unrecorded(ran: Ran) -> Result<(Outcome, Option<Arc<dyn Large>>), RunError> {
+fn unrecorded(ran: Ran) -> io::Result<(Outcome, Sources)> {
     let Ran { version, event, answer } = ran;
     let tried = Try { attempt: 1, before: 0, now: Time::now() };
-    let record = outcome::record(&event, &version, answer.failed, tried);
+    let request = event.payload.expose();
+    let at_hand = request.at_hand().cloned();
+    let record = outcome::record(&event, at_hand.clone(), &version, answer.failed, tried);
     let facts = outcome::facts(&answer, 1);
-    if let Some(bytes) = answer.payload.small(INLINE) {
-        return Ok((Outcome::new(1, record.whole(bytes), facts), None));
-    }
-    let bytes = answer.payload.pieces().map_err(RunError::Undelivered)?.length();
-    let mut outcome = Outcome::new(1, record.bare(), facts);
-    outcome.response = Some(Stored { key: String::new(), bytes, sha256: String::new() });
-    Ok((outcome, Some(Arc::new(Held(answer.payload)))))
+    let (response, record) = match answer.payload.small(INLINE) {
+        Some(bytes) => (None, record.whole(bytes)),
+        None => (Some(answer.payload.pieces()?), record.bare()),
+    };
+    let mut outcome = Outcome::new(1, record, facts);
+    let request = at_hand.is_none().then(|| request.clone());
+    outcome.request = request.as_ref().map(unstored);
+    outcome.response = response.as_ref().map(unstored);
+    let held = |pieces: Pieces| Arc::new(Held(pieces)) as Arc<dyn Large>;
+    Ok((outcome, Sources { request: request.map(held), response: response.map(held) }))
+}
+
+/// A payload that is in no ledger.
+fn unstored(pieces: &Pieces) -> Stored {
+    Stored { key: String::new(), bytes: pieces.length(), sha256: String::new() }
 }
 
 /// Delivers an outcome, and says what is not delivered where. Once we are told to stop there is only what is left of
@@ -117,17 +127,14 @@ pub(super) async fn within<T>(
     }
 }
 
-/// A response that is still in our hands.
+/// A payload that is still in our hands.
 #[derive(Debug)]
-struct Held(Payload);
+struct Held(Pieces);
 
 impl Large for Held {
     fn open(&self) -> BoxFuture<'static, io::Result<Object>> {
-        let opened = self.0.pieces();
-        async {
-            let pieces = opened?;
-            Ok(Object { bytes: pieces.length(), pieces: pieces.stream().boxed() })
-        }
-        .boxed()
+        let pieces = self.0.clone();
+        std::future::ready(Ok(Object { bytes: pieces.length(), pieces: pieces.stream().boxed() }))
+            .boxed()
     }
 }

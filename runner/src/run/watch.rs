@@ -9,11 +9,10 @@ use notify::{Event, EventKind, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 use super::error::{RunError, machine};
-use super::{LAST_SECONDS, run};
+use super::{LAST_SECONDS, event, run};
 use crate::causes::causes;
 use crate::code::Code;
 use crate::config::{Environment, EventSource, Run};
-use crate::job;
 use crate::output;
 use crate::process;
 use crate::signals::Signals;
@@ -28,9 +27,7 @@ pub async fn watch(
     environment: &impl Environment,
 ) -> Result<Code, RunError> {
     // Standard input can be read once.
-    let event = job::read(&again.event)?;
-    let text = String::from_utf8_lossy(&event).into_owned();
-    again.event = EventSource::Text(text.into());
+    again.event = EventSource::Recorded(event::read(&again.event, None).await?.into());
     let (watcher, mut changes) = watched(directory).map_err(machine("watching the directory"))?;
     let mut stop = Signals::install().map_err(RunError::SetUp)?.stop;
     loop {

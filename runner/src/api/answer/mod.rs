@@ -4,9 +4,13 @@
 mod extension;
 mod refusal;
 
+use std::io;
+
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+use http_body_util::{Either, Full, StreamBody};
+use hyper::body::Frame;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 
@@ -14,6 +18,7 @@ use super::Facts;
 use super::call::{Fault, NoCall};
 use crate::job::Event;
 use crate::order::Chunk;
+use crate::payload::Pieces;
 use crate::session::{ExtensionId, Feed, Invocation, Millis, Reason, Refusal};
 
 /// What was decided about a call.
@@ -41,8 +46,9 @@ pub enum Answer {
     Closed,
 }
 
-/// An answer's body: always small or shared.
-pub(super) type Body = Full<Bytes>;
+/// An answer's body: small, shared, or a large event that is read as fast as it is taken.
+pub(super) type Body =
+    Either<Full<Bytes>, StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>>;
 
 /// The response to a call.
 pub(super) fn render(answer: Answer, facts: &Facts, account: bool) -> Response<Body> {
@@ -110,8 +116,16 @@ pub(super) fn metadata(token: Option<&str>, facts: &Facts) -> Response<Body> {
 
 fn deliver(event: &Event, invocation: &Invocation) -> Response<Body> {
     // Exactly this type: Python's client decodes the event only if it is equal to it.
-    let payload = event.payload.expose().clone();
-    let mut response = response(StatusCode::OK, "application/json", payload);
+    let mut response = response(StatusCode::OK, "application/json", Bytes::new());
+    let pieces = event.payload.expose().clone();
+    // A stream says by itself neither that it has a length nor which.
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(pieces.length()));
+    *response.body_mut() = match pieces {
+        Pieces::Memory(bytes) => Body::Left(Full::new(bytes)),
+        pieces @ Pieces::Spooled(_) => {
+            Body::Right(StreamBody::new(pieces.stream().map_ok(Frame::data).boxed()))
+        }
+    };
     let headers = response.headers_mut();
     headers.insert("lambda-runtime-deadline-ms", HeaderValue::from(invocation.deadline));
     for (name, value) in context(event, invocation) {
@@ -168,13 +182,13 @@ fn text(status: StatusCode, body: &'static str) -> Response<Body> {
 }
 
 fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Body::Left(Full::default()));
     *response.status_mut() = status;
     response
 }
 
 fn response(code: StatusCode, kind: &'static str, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Body::Left(Full::new(body)));
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response

@@ -54,7 +54,7 @@ fn record(event: &str, condition: Condition) -> InvocationRecord {
         function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:resize:live".into(),
         condition,
         approximate_invoke_count: 3,
-        request: Redacted::new(Bytes::copy_from_slice(event.as_bytes())),
+        request: Some(Bytes::copy_from_slice(event.as_bytes()).into()),
         response: Some(ResponseContext::new("7", condition != Condition::Success)),
     }
 }
@@ -69,19 +69,23 @@ fn parcel(event: &str, response: &str, condition: Condition) -> Parcel {
     let mut job = job(event);
     job.task_token = Some(Redacted::new("token".into()));
     let outcome = Outcome::new(1, record, Facts::new(1, 0.0));
-    Parcel::of(&outcome, None, Some((&job, &root()))).unwrap()
+    Parcel::of(&outcome, Sources::default(), Some((&job, &root()))).unwrap()
 }
 
 /// One with a large response, in a ledger.
 fn large(event: &str, bits: &[&[u8]]) -> Parcel {
     let mut outcome = outcome_of(event, bits);
     outcome.response.as_mut().unwrap().sha256 = "0f".into();
-    Parcel::of(&outcome, Some(source(bits)), Some((&job(event), &root()))).unwrap()
+    Parcel::of(&outcome, responding(bits), Some((&job(event), &root()))).unwrap()
 }
 
 /// One that no ledger keeps.
 fn unkept(event: &str, bits: &[&[u8]]) -> Parcel {
-    Parcel::of(&outcome_of(event, bits), Some(source(bits)), None).unwrap()
+    Parcel::of(&outcome_of(event, bits), responding(bits), None).unwrap()
+}
+
+fn responding(bits: &[&[u8]]) -> Sources {
+    Sources { response: Some(source(bits)), ..Sources::default() }
 }
 
 fn source(bits: &[&[u8]]) -> Arc<dyn Large> {
@@ -248,8 +252,8 @@ fn pauses_grow_to_a_limit() {
 #[test]
 fn an_outcome_that_cannot_be_sent_says_why() {
     let mut outcome = outcome_of("1", &[b"2"]);
-    let error = Parcel::of(&outcome, None, None).unwrap_err().to_string();
+    let error = Parcel::of(&outcome, Sources::default(), None).unwrap_err().to_string();
     assert!(error.contains("1 bytes") && error.contains("no ledger"), "{error}");
     outcome.record = None;
-    assert!(matches!(Parcel::of(&outcome, None, None), Err(ParcelError::NoRecord)));
+    assert!(matches!(Parcel::of(&outcome, Sources::default(), None), Err(ParcelError::NoRecord)));
 }

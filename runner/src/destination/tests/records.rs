@@ -62,6 +62,14 @@ fn an_object_of_its_own_is_named_without_pointer() {
 }
 
 #[test]
+fn a_response_stays_where_it_is_the_event_that_is_too_large() {
+    let parcel = answered(&text(300 << 10), &text(1_000));
+    let record = fitted(&parcel, ALWAYS);
+    assert!(record["requestPayload"]["immortal"].is_object());
+    assert_eq!(record["responsePayload"].as_str().unwrap().len(), 998);
+}
+
+#[test]
 fn what_is_shorter_than_its_place_stays() {
     let parcel = answered(&text(3_000), "true");
     let record = fitted(&parcel, 1_000);
@@ -75,7 +83,7 @@ fn a_job_that_never_ran_can_lose_its_event_only() {
     let mut record = record(&text(3_000), Condition::RetriesExhausted);
     record.response = None;
     let outcome = Outcome::new(1, record.bare(), Facts::new(1, 0.0));
-    let parcel = Parcel::of(&outcome, None, Some((&job, &root()))).unwrap();
+    let parcel = Parcel::of(&outcome, Sources::default(), Some((&job, &root()))).unwrap();
     let record = fitted(&parcel, 1_000);
     assert_eq!(record.get("responsePayload"), None);
     assert!(record["requestPayload"]["immortal"].is_object());
@@ -85,7 +93,7 @@ fn a_job_that_never_ran_can_lose_its_event_only() {
 fn without_a_ledger_what_does_not_fit_is_not_sent() {
     for parcel in [unkept("1", &[b"2"]), {
         let record = record("1", Condition::Success).whole(text(3_000).as_bytes());
-        Parcel::of(&Outcome::new(1, record, Facts::new(1, 0.0)), None, None).unwrap()
+        Parcel::of(&Outcome::new(1, record, Facts::new(1, 0.0)), Sources::default(), None).unwrap()
     }] {
         let error = fit(&parcel, 1_000, Characters::Any).unwrap_err();
         assert!(error.contains("no ledger") && error.contains("IMMORTAL_JOB"), "{error}");

@@ -158,7 +158,7 @@ fn a_workflow_gets_error_and_cause() {
 
 #[test]
 fn what_cannot_be_made_says_why() {
-    let own = Parcel::of(&outcome_of("1", &[b"2"]), Some(source(&[b"2"])), None).unwrap();
+    let own = Parcel::of(&outcome_of("1", &[b"2"]), responding(&[b"2"]), None).unwrap();
     let refused = |destination: &str, known: &Known| {
         request(&own, &destination.parse().unwrap(), known).unwrap_err()
     };

@@ -37,13 +37,36 @@ async fn a_large_response_is_what_a_small_one_would_be() {
 }
 
 #[tokio::test]
+async fn a_large_event_is_what_a_small_one_would_be() {
+    for (bits, response) in
+        [(&[&b" [1.0, "[..], b"2]"][..], "3"), (&[b"\"\xc3", b"\xa9\""], "null")]
+    {
+        let record = InvocationRecord { request: None, ..record("", Condition::Success) };
+        let mut outcome = Outcome::new(1, record.whole(response.as_bytes()), Facts::new(1, 0.0));
+        let bytes = bits.concat().len() as u64;
+        outcome.request = Some(Stored { key: "k".into(), bytes, sha256: String::new() });
+        let sources = Sources { request: Some(source(bits)), ..Sources::default() };
+        let parcel = Parcel::of(&outcome, sources, None).unwrap();
+        let small = String::from_utf8(bits.concat()).unwrap();
+        let expected = self::record(&small, Condition::Success).whole(response.as_bytes());
+        let same = |found: String| {
+            let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            assert_eq!(value(&found), value(expected.expose().get()));
+        };
+        same(text(whole(&parcel).await).await);
+        let parcel = parcel.at_hand().await.unwrap();
+        assert_eq!(text(whole(&parcel).await).await, expected.expose().get());
+    }
+}
+
+#[tokio::test]
 async fn what_most_carriers_have_room_for_is_at_hand() {
-    use crate::destination::parcel::Response;
+    use crate::destination::parcel::Value;
     let bytes = vec![b'1'; (1 << 20) + 1];
     for (length, expected) in [(300 << 10, true), (1 << 20, true), ((1 << 20) + 1, false)] {
         for parcel in [unkept("1", &[&bytes[..length]]), large("1", &[&bytes[..length]])] {
             let parcel = parcel.at_hand().await.unwrap();
-            assert_eq!(matches!(parcel.response, Response::Small(..)), expected, "{length}");
+            assert_eq!(matches!(parcel.response, Value::Small(..)), expected, "{length}");
         }
     }
 }

@@ -133,13 +133,13 @@ impl Later {
 
     /// Takes an event, to be run when its turn comes.
     pub(super) fn accept(&self, mut event: Event) -> Result<(), Refusal> {
-        let length = event.payload.expose().len();
+        let length = event.payload.expose().length();
         let size = u32::try_from(length).map_err(|_| Refusal::Full)?;
         let place = Arc::clone(&self.count).try_acquire_owned().map_err(|_| Refusal::Full)?;
         let room = Arc::clone(&self.bytes).try_acquire_many_owned(size);
         let room = room.map_err(|_| Refusal::Full)?;
-        if length <= COPIED {
-            event.payload = Redacted::new(Bytes::copy_from_slice(event.payload.expose()));
+        if let Some(bytes) = event.payload.expose().at_hand().filter(|it| it.len() <= COPIED) {
+            event.payload = Redacted::new(Bytes::copy_from_slice(bytes).into());
         }
         let accepted = Accepted {
             event,

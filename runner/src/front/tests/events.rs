@@ -21,7 +21,7 @@ async fn an_event_is_accepted_before_it_is_run() {
         let heard = house.call(path, headers, "[1]").await.unwrap();
         assert_eq!((heard.status, heard.text()), (202, ""));
         let order = house.order().await;
-        assert_eq!(order.event.payload.expose(), "[1]");
+        assert_eq!(order.event.payload.expose().at_hand().unwrap(), "[1]");
         assert_eq!((order.wants, order.when), (Wants::Whole, When::Answered));
         assert_eq!(heard.header("x-amzn-requestid"), order.event.request_id);
         order.reply.send(text("null")).unwrap();
@@ -82,12 +82,12 @@ async fn so_many_events_run_as_may_and_callers_pass_them() {
     let first = house.order().await;
     let call = house.call(INVOKE, "", "3");
     let waiting = house.order().await;
-    assert_eq!(waiting.event.payload.expose(), "3");
+    assert_eq!(waiting.event.payload.expose().at_hand().unwrap(), "3");
     waiting.reply.send(text("3")).unwrap();
     assert_eq!(call.await.unwrap().status, 200);
     assert!(house.has_no_order(), "one event at a time");
     first.reply.send(text("1")).unwrap();
-    assert_eq!(house.order().await.event.payload.expose(), "2");
+    assert_eq!(house.order().await.event.payload.expose().at_hand().unwrap(), "2");
 }
 
 #[tokio::test]

@@ -11,12 +11,17 @@ use crate::run::deliver::say;
 
 /// Answers with more bytes name no items: ten thousand ids have fewer.
 const LARGEST: usize = 1 << 20;
+/// Larger events are no batches: Lambda makes none of more than 6 MB.
+const LARGEST_BATCH: usize = 8 << 20;
 
 /// The items that failed although the function answered; none where the answer is a success as a whole.
 pub(super) async fn failed_items(ran: &Ran, region: Option<String>) -> Vec<String> {
-    let event = ran.event.payload.expose();
     let response = ran.answer.payload.small(LARGEST).filter(|_| !ran.answer.failed);
-    let Some((items, response)) = Items::of(event).zip(response) else { return Vec::new() };
+    let Some(response) = response else { return Vec::new() };
+    let event = ran.event.payload.expose().small(LARGEST_BATCH).await;
+    let Some(items) = event.ok().flatten().and_then(|event| Items::of(&event)) else {
+        return Vec::new();
+    };
     let (source, all) = (items.source_arn.clone(), items.len());
     let (failed, mut why) = match items.judge(response) {
         Batch::Done => return Vec::new(),

@@ -1,18 +1,22 @@
 //! What becomes of an attempt that is ours: how it ended is recorded, its outcome decided and delivered, and the job
 //! struck off. The same for a program that is there for one attempt and for a worker that makes many.
 
-use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, State, Time, mutant};
+use std::io;
+
+use bytes::Bytes;
+use ledger::{Decision, Destination, INLINE, Job, Ledger, Outcome, State, Stored, Time, mutant};
 
 use super::claim::Held;
 use super::{batch, settings};
 use crate::causes::causes;
 use crate::code::Code;
 use crate::config::Claimable;
+use crate::job::Event;
 use crate::outcome::{self, Try};
 use crate::run::attempt::{Ran, Tried};
 use crate::run::decided::Decided;
 use crate::run::deliver::{self, say, within};
-use crate::run::error::RunError;
+use crate::run::error::{RunError, machine};
 use crate::signals::Stop;
 
 /// A job whose attempt is over, and where its outcome goes.
@@ -103,18 +107,29 @@ impl Desk {
     async fn answered(&self, ran: Ran) -> Result<Outcome, RunError> {
         let failed = Box::pin(batch::failed_items(&ran, self.region())).await;
         let Ran { version, event, answer } = ran;
-        let record = outcome::record(&event, &version, answer.failed, self.tried());
+        let (request, stored) = self.request(&event).await.map_err(machine("reading the event"))?;
+        let record = outcome::record(&event, request, &version, answer.failed, self.tried());
         let number = self.asked.attempt;
         let facts = outcome::facts(&answer, number);
         let (record, facts) = outcome::partial(record, facts, failed);
         if let Some(bytes) = answer.payload.small(INLINE) {
-            return Ok(Outcome::new(number, record.whole(bytes), facts));
+            let outcome = Outcome::new(number, record.whole(bytes), facts);
+            return Ok(Outcome { request: stored, ..outcome });
         }
         let pieces = answer.payload.into_pieces().map_err(RunError::Undelivered)?.stream();
-        let stored = self.ledger.spool(&self.job.id, number, pieces).await;
+        let spooled = self.ledger.spool(&self.job.id, number, pieces).await;
         let mut outcome = Outcome::new(number, record.bare(), facts);
-        outcome.response = Some(stored.map_err(RunError::Unrecorded)?);
+        (outcome.request, outcome.response) =
+            (stored, Some(spooled.map_err(RunError::Unrecorded)?));
         Ok(outcome)
+    }
+
+    /// The event as the outcome has it: in its record, or where it is.
+    async fn request(&self, event: &Event) -> io::Result<(Option<Bytes>, Option<Stored>)> {
+        let most = self.job.event_object().map_or(usize::MAX, |_| INLINE);
+        let bytes = event.payload.expose().small(most).await?;
+        let stored = self.job.event_object().filter(|_| bytes.is_none()).cloned();
+        Ok((bytes, stored))
     }
 
     /// Where AWS is asked.
@@ -135,7 +150,8 @@ impl Desk {
     fn refused(&self, error: &RunError) -> Outcome {
         let number = self.asked.attempt;
         let (record, payload) = settings::refused(&self.job, self.tried(), &causes(error));
-        Outcome::new(number, record.whole(&payload), outcome::refused(number))
+        let outcome = Outcome::new(number, record.whole(&payload), outcome::refused(number));
+        Outcome { request: self.job.event_object().cloned(), ..outcome }
     }
 
     fn tried(&self) -> Try {

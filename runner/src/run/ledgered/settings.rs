@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use ledger::{Condition, InvocationRecord, Job, Ledger, ResponseContext, qualified};
 
 use crate::config::{self, Claimable, Context, EventSource, Limits, Run, Source, Variable};
 use crate::outcome::{self, Try};
 use crate::run::error::RunError;
+use crate::run::event;
 
 /// How the job is run.
 pub(in crate::run) async fn of(
@@ -16,7 +16,7 @@ pub(in crate::run) async fn of(
     asked: &Claimable,
 ) -> Result<Run, RunError> {
     let name = config::function_name(Variable::Job.name(), &job.function)?;
-    let event = EventSource::Recorded(ledger.event(job).await?);
+    let event = EventSource::Recorded(event::recorded(ledger, job).await?);
     let run = Run::new(Source::Deployed(name), event, limits(job, &asked.limits));
     Ok(Run {
         context: context(job),
@@ -66,7 +66,7 @@ pub(super) fn refused(job: &Job, tried: Try, problem: &str) -> (InvocationRecord
         function_arn: qualified(arn),
         condition: Condition::RetriesExhausted,
         approximate_invoke_count: tried.before + tried.attempt,
-        request: job.inline_event().unwrap_or_else(|| Bytes::from_static(b"null").into()),
+        request: job.inline_event(),
         response: Some(ResponseContext::new("$LATEST", true)),
     };
     (record, payload)

@@ -14,9 +14,10 @@ use super::turn::{Turn, turn};
 use crate::causes::causes;
 use crate::clock::{Clock, millis};
 use crate::config::{Claimable, Environment};
-use crate::job::{self, Event};
+use crate::job::Event;
 use crate::run::deliver::say;
 use crate::run::error::RunError;
+use crate::run::event;
 use crate::run::ledgered::claim::{self, Entered, Held, Nothing};
 use crate::run::ledgered::desk::Desk;
 use crate::run::ledgered::settings;
@@ -143,7 +144,7 @@ async fn begun(
 ) -> Result<(Rc<Known>, Event, Millis), RunError> {
     let known = known?;
     let run = settings::of(&desk.job, &desk.ledger, &desk.asked).await?;
-    let payload = job::read(&run.event)?;
+    let payload = event::read(&run.event, None).await?;
     let arn = &known.described.function.arn;
     let event = Event::new(payload, run.context, arn, Clock::start().now());
     Ok((known, event, millis(run.limits.max_duration)))

@@ -1,5 +1,5 @@
-//! Whether a stream of bytes is one JSON text (RFC 8259), told piece by piece in constant memory: a
-//! response of a gigabyte is to be JSON in the record that it belongs to. Pure.
+//! Whether a stream of bytes is one JSON text (RFC 8259), told piece by piece in constant memory: an
+//! event or a response of a gigabyte is to be JSON. Pure.
 
 /// Deeper nesting is not taken for JSON: no parser that is likely to read it takes it either, and each
 /// level wants a byte.
@@ -7,11 +7,13 @@ const DEEPEST: usize = 64 << 10;
 
 /// What a text has been so far.
 #[derive(Debug)]
-pub(super) struct Checker {
+pub(crate) struct Checker {
     state: State,
     /// The closing bracket of each level.
     open: Vec<u8>,
     utf8: Utf8,
+    /// So many bytes are good.
+    at: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +58,13 @@ enum Number {
 
 impl Default for Checker {
     fn default() -> Self {
-        Self { state: State::Value, open: Vec::new(), utf8: Utf8::default() }
+        Self { state: State::Value, open: Vec::new(), utf8: Utf8::default(), at: 0 }
     }
 }
 
 impl Checker {
     /// Looks at the next piece. No: it is no JSON, whatever comes.
-    pub(super) fn push(&mut self, piece: &[u8]) -> bool {
+    pub(crate) fn push(&mut self, piece: &[u8]) -> bool {
         if !self.utf8.push(piece) {
             self.state = State::Not;
         }
@@ -71,12 +73,18 @@ impl Checker {
                 return false;
             }
             self.state = self.step(*byte);
+            self.at += u64::from(self.state != State::Not);
         }
         self.state != State::Not
     }
 
+    /// So many bytes, at least, are the beginning of a text.
+    pub(crate) fn good(&self) -> u64 {
+        self.at
+    }
+
     /// Was it one text?
-    pub(super) fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         use Number::{Fraction, Power, Whole, Zero};
         let ended =
             matches!(self.state, State::After | State::Number(Zero | Whole | Fraction | Power));
@@ -173,7 +181,7 @@ impl Checker {
 
 /// UTF-8 in pieces: characters may be cut in two.
 #[derive(Debug, Default)]
-pub(super) struct Utf8 {
+pub(crate) struct Utf8 {
     /// The beginning of a character, at most three bytes.
     begun: Vec<u8>,
 }
@@ -187,7 +195,7 @@ impl Utf8 {
     }
 
     /// The piece as text. What is no UTF-8 becomes U+FFFD.
-    pub(super) fn text(&mut self, piece: &[u8]) -> String {
+    pub(crate) fn text(&mut self, piece: &[u8]) -> String {
         let text = std::cell::RefCell::new(String::with_capacity(piece.len()));
         let (good, bad) = (
             |part: &str| text.borrow_mut().push_str(part),
@@ -219,7 +227,7 @@ impl Utf8 {
     }
 
     /// No character was begun that was not completed.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.begun.is_empty()
     }
 }
