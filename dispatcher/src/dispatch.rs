@@ -181,36 +181,48 @@ impl<D: Directory> Desk<D> {
         if jobs::changed(failed, resolved) {
             tracing::warn!(job = %failed.job, "{} was changed after it failed: what runs is its present state", resolved.arn);
         }
-        let verdict = policy::judge(failed, age, &own.policy);
         let job = jobs::job(failed, resolved, message, &own.defaults, now);
-        let job = match self.ledger.create(&job).await? {
-            Created::New => job,
-            Created::Existing(known) => *known,
-        };
-        failpoint("recorded");
+        match policy::judge(failed, age, &own.policy) {
+            Verdict::Run { larger, .. } => self.begin(job, &resolved.function, larger).await,
+            Verdict::Refuse(why) => self.refuse(failed, job, why).await,
+        }
+    }
+
+    /// A job that is worth a run: recorded, and its first attempt started.
+    async fn begin(&self, job: Job, function: &Function, larger: u32) -> Result<Fate, Later> {
+        let job = self.recorded(job).await?;
         if self.ledger.outcome(&job.id).await?.is_some() {
             return Ok(Fate::Known { job: job.id });
         }
-        let larger = match verdict {
-            Verdict::Run { larger, .. } => larger,
-            Verdict::Refuse(why) => return self.refuse(failed, &job, why).await,
-        };
-        match self.start(&job, &resolved.function, 1, larger).await? {
+        match self.start(&job, function, 1, larger).await? {
             Start::Started(id) => Ok(Fate::Launched { job: job.id, id }),
             Start::Impossible(why) => Ok(Fate::Refused { job: job.id, why }),
         }
     }
 
-    /// A failure that is not run again: its outcome is Lambda's own record where that came.
-    async fn refuse(&self, failed: &Failed, job: &Job, why: String) -> Result<Fate, Later> {
-        let not_worth_it = Why::NotWorthIt(why.clone());
-        let mut outcome = lost::outcome(job, 0, &not_worth_it, Time::now());
-        if let Some(record) = failed.record.as_ref().and_then(own_record) {
-            outcome = Outcome::new(0, record, outcome.facts);
+    /// A failure that is not run again. That is decided before there is a job, which whoever looks after jobs would start.
+    async fn refuse(&self, failed: &Failed, job: Job, why: String) -> Result<Fate, Later> {
+        let outcome = refused(failed, &job, &why);
+        if self.ledger.job(&job.id).await?.is_none() {
+            self.ledger.decide(&job.id, &outcome).await?;
         }
-        outcome.facts.unknown.insert("reason".to_owned(), why.as_str().into());
-        self.conclude(job, outcome).await?;
-        Ok(Fate::Refused { job: job.id.clone(), why })
+        let job = self.recorded(job).await?;
+        let decided = self.ledger.outcome(&job.id).await?;
+        if decided.is_some_and(|other| other.writer != outcome.writer) {
+            return Ok(Fate::Known { job: job.id });
+        }
+        self.conclude(&job, outcome).await?;
+        Ok(Fate::Refused { job: job.id, why })
+    }
+
+    /// The job as it is recorded, now or before.
+    async fn recorded(&self, job: Job) -> Result<Job, Later> {
+        let job = match self.ledger.create(&job).await? {
+            Created::New => job,
+            Created::Existing(known) => *known,
+        };
+        failpoint("recorded");
+        Ok(job)
     }
 
     /// Starts an attempt, or finds that it was started.
@@ -270,6 +282,7 @@ impl<D: Directory> Desk<D> {
             )
         };
         let repeated = launch.writer != writer;
+        failpoint("starting");
         let (name, placement) = (launch.launcher.as_str(), &launch.placement);
         let answer = match self.started_before(&launch, now).await {
             Ok(Some(id)) => Ok(Launched { id }),
@@ -339,10 +352,22 @@ impl<D: Directory> Desk<D> {
     pub async fn deliver(&self, job: &Job, outcome: Outcome) -> Result<(), String> {
         let destinations = self.config.destinations.as_deref();
         let region = self.sdk.region().map(ToString::to_string);
+        failpoint("delivering");
         let delivered = Box::pin(deliver(&self.ledger, job, outcome, destinations, region)).await;
         failpoint("delivered");
         delivered
     }
+}
+
+/// A failure that is not run again: its outcome is Lambda's own record where that came.
+fn refused(failed: &Failed, job: &Job, why: &str) -> Outcome {
+    let not_worth_it = Why::NotWorthIt(why.to_owned());
+    let mut outcome = lost::outcome(job, 0, &not_worth_it, Time::now());
+    if let Some(record) = failed.record.as_ref().and_then(own_record) {
+        outcome = Outcome::new(0, record, outcome.facts);
+    }
+    outcome.facts.unknown.insert("reason".to_owned(), why.into());
+    outcome
 }
 
 /// Lambda's own record, if it is one that destinations take.
