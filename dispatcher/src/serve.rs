@@ -59,7 +59,10 @@ pub async fn serve<D: Directory + 'static>(
 }
 
 /// Looks after unfinished jobs on a timer.
-async fn look_after<D: Directory>(shared: Rc<Shared<D>>, mut stop: watch::Receiver<bool>) {
+async fn look_after<D: Directory + 'static>(
+    shared: Rc<Shared<D>>,
+    mut stop: watch::Receiver<bool>,
+) {
     if mutant("never-look-after") {
         return;
     }
@@ -70,16 +73,26 @@ async fn look_after<D: Directory>(shared: Rc<Shared<D>>, mut stop: watch::Receiv
             _ = stop.wait_for(|stop| *stop) => return,
             _ = timer.tick() => {}
         }
+        // A task of its own: a panic ends one look, and not all that would follow.
+        let looking = Rc::clone(&shared);
+        let mut looks = JoinSet::new();
+        looks.spawn_local(async move { looked(&looking).await });
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            swept = Box::pin(reconcile::sweep(&shared.desk)) => match swept {
-                Ok(report) => {
-                    shared.metrics.swept(&report);
-                    told::look(&shared.desk, &report).await;
-                }
-                Err(error) => warn!("unfinished jobs were not looked at: {}", causes(&error)),
+            ended = looks.join_next() => if let Some(Err(error)) = ended {
+                warn!("unfinished jobs were not all looked at: {error}");
             }
         }
+    }
+}
+
+async fn looked<D: Directory>(shared: &Shared<D>) {
+    match Box::pin(reconcile::sweep(&shared.desk)).await {
+        Ok(report) => {
+            shared.metrics.swept(&report);
+            told::look(&shared.desk, &report).await;
+        }
+        Err(error) => warn!("unfinished jobs were not looked at: {}", causes(&error)),
     }
 }
 
