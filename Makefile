@@ -6,8 +6,8 @@ TARGET  ?= $(HOST)
 OUT     := $(or $(CARGO_TARGET_DIR),target)
 RUNNER  := $(OUT)/$(TARGET)/release/immortal-runner
 DISPATCHER := $(OUT)/$(TARGET)/release/immortal-dispatcher
-# A dispatcher that kills itself where it is told to; never shipped.
-FAILING := $(OUT)/debug/immortal-dispatcher-failing
+# Programs that kill themselves where they are told to; never shipped.
+FAILING := $(OUT)/failing
 # Programs for the other architecture, which tests run under QEMU.
 ARM64   := $(OUT)/aarch64-unknown-linux-musl/debug
 BASE    ?=
@@ -41,8 +41,8 @@ test: setup build ## run all tests, in containers too
 	IMMORTAL_RUNNER=$(abspath tests/contained.sh) cargo test --locked -p e2e --test conformance
 
 failing:
-	cargo build --locked -p dispatcher --features failpoints
-	@cp $(OUT)/debug/immortal-dispatcher $(FAILING)
+	cargo build --locked -p dispatcher -p runner --features dispatcher/failpoints,runner/failpoints
+	@mkdir -p $(FAILING) && cp $(OUT)/debug/immortal-dispatcher $(OUT)/debug/immortal-runner $(FAILING)
 
 # Not as shipped, for time: what is tested with it is that it runs.
 arm:
@@ -103,6 +103,8 @@ soak: setup build ## the same at length, and all property tests with many more c
 	PROPTEST_CASES=$(or $(CASES),20000) TIMES=400 cargo test --locked -p ledger -p runner -p dispatcher
 	$(MAKE) chaos JOBS=$(or $(JOBS),20000)
 	STOPS=1000 IMMORTAL_RUNNER=$(abspath $(RUNNER)) cargo test --locked -p e2e --test dispatch stops
+	$(MAKE) failing
+	SCHEDULES=$(or $(SCHEDULES),20) IMMORTAL_RUNNER=$(abspath $(RUNNER)) IMMORTAL_FAILING=$(abspath $(FAILING)) cargo test --locked -p e2e --test dispatch whatever_fails -- --nocapture
 	$(MAKE) chaos MUTANTS=1
 
 PAGES ?= reference conformance

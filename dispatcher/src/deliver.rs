@@ -10,6 +10,8 @@ use runner::destination::{self, Delivery, Patience, Until};
 use runner::run::Decided;
 use tracing::warn;
 
+use crate::failpoint::failpoint;
+
 /// So long a delivery is tried again, before the next look at the job tries it anew.
 const TOTAL: Duration = Duration::from_secs(30);
 
@@ -35,5 +37,6 @@ pub async fn deliver(
     if !problems.is_empty() {
         return Err(problems.join("; "));
     }
+    failpoint("sent");
     decided.strike(outcome).await.map_err(|error| causes(&error))
 }

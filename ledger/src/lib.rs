@@ -20,6 +20,7 @@ mod attempt;
 mod destination;
 mod document;
 mod error;
+pub mod failpoint;
 mod id;
 mod job;
 mod launch;

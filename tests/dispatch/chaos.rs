@@ -16,7 +16,7 @@ const IN_SHORT: u64 = 300;
 const TWICE: u64 = 10;
 const POISON: u64 = 20;
 
-fn setting(name: &str) -> Option<u64> {
+pub(crate) fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| text.parse().unwrap())
 }
 
@@ -54,7 +54,7 @@ fn bodies(world: &World, jobs: u64) -> Vec<String> {
 }
 
 /// Outcomes that have arrived, by request id.
-fn arrived(world: &World) -> BTreeMap<String, Vec<Value>> {
+pub(crate) fn arrived(world: &World) -> BTreeMap<String, Vec<Value>> {
     let script = format!(
         "sqs = client('sqs')\nresult = []\nwhile True:\n    found = sqs.receive_message(QueueUrl={0:?}, MaxNumberOfMessages=10).get('Messages', [])\n    \
          if not found: break\n    result += [m['Body'] for m in found]\n    \

@@ -15,6 +15,7 @@ mod containers;
 mod definitions;
 mod people;
 mod points;
+mod runners;
 mod stops;
 mod watch;
 mod worker;

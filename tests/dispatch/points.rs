@@ -1,85 +1,272 @@
-//! The dispatcher dies between any two of its steps: what it began is brought to its end by the next one.
+//! The dispatcher dies, fails or hesitates before and after each of its calls of the ledger, and between any two of its
+//! other steps: what it began is brought to its end, once.
 //!
-//! `IMMORTAL_FAILING` is a dispatcher that was built with the feature `failpoints`.
+//! `IMMORTAL_FAILING` is a directory with programs that were built with the feature `failpoints`. `SCHEDULES` says in how
+//! many orders everything is to go wrong (`make test`: one; `make soak`: more).
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use e2e::{Deployed, Package};
 use serde_json::{Value, json};
 
-use crate::world::{World, slow};
+use crate::chaos::{arrived, send, setting};
+use crate::world::{ARN, World};
 
 const FAST: &str = "[serve]\nevery = \"1s\"\nhidden = \"10s\"\n[watch]\npause = \"1s\"\ngrace = \"2s\"\nunseen = \"2s\"\n";
+/// What may go wrong at a call; at another step it can only be one of the first two.
+const ACTIONS: [&str; 4] = ["kill", "panic", "error", "delay"];
+/// Steps that are no calls of the ledger.
+const STEPS: [&str; 14] = [
+    "received",
+    "resolved",
+    "recorded",
+    "intended",
+    "starting",
+    "started",
+    "start-recorded",
+    "decided",
+    "delivering",
+    "sent",
+    "delivered",
+    "quarantined",
+    "before-delete",
+    "after-delete",
+];
+/// The dispatcher's calls of the ledger.
+const CALLS: [&str; 15] = [
+    "read job",
+    "write active",
+    "create job",
+    "create launches",
+    "write launches",
+    "list active",
+    "list launches",
+    "read launches",
+    "list attempts",
+    "read attempts",
+    "read outcome",
+    "create outcome",
+    "write outcome",
+    "delete active",
+    "create quarantine",
+];
 
-/// Each point, and the message that leads there.
-fn points() -> Vec<(&'static str, Value)> {
-    let request = |function: &str, id: &str| json!({ "immortal": 1, "id": id, "function": function, "event": 1 });
-    let refused = |id: &str| {
-        json!({
-            "version": "1.0", "timestamp": "2026-10-09T16:43:26.568Z",
-            "requestContext": { "requestId": id, "functionArn": format!("{}:$LATEST", crate::world::ARN),
-                "condition": "RetriesExhausted", "approximateInvokeCount": 3 },
-            "requestPayload": 1,
-            "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
-            "responsePayload": { "errorType": "ValueError", "errorMessage": "boom" },
-        })
-    };
-    vec![
-        ("received", request("resize", "received")),
-        ("resolved", request("resize", "resolved")),
-        ("recorded", request("resize", "recorded")),
-        ("intended", request("resize", "intended")),
-        ("started", request("resize", "started")),
-        ("start-recorded", request("resize", "start-recorded")),
-        ("before-delete", request("resize", "before-delete")),
-        ("after-delete", request("resize", "after-delete")),
-        ("decided", refused("decided")),
-        ("delivered", refused("delivered")),
-        ("quarantined", json!("no request at all: the text of nobody")),
-    ]
+/// Programs with failpoints, if there are any.
+pub(crate) fn failing(program: &str) -> Option<PathBuf> {
+    let found =
+        std::env::var_os("IMMORTAL_FAILING").map(|folder| PathBuf::from(folder).join(program));
+    if found.is_none() {
+        eprintln!(
+            "skipped: IMMORTAL_FAILING has no programs with failpoints; `make test` builds them"
+        );
+    }
+    found
 }
+
+/// A function that notes that it began, in a file of its job, and takes so long.
+pub(crate) fn world() -> World {
+    let function = fs::read(env!("CARGO_BIN_EXE_chaotic")).unwrap();
+    let package = Package::default().executable("bootstrap", function);
+    World::with(Deployed::new(&package, "provided.al2023", "h").with("MemorySize", 256.into()))
+}
+
+/// The points before and after these calls.
+pub(crate) fn around(calls: &[&str]) -> Vec<String> {
+    calls.iter().flat_map(|call| [format!("before {call}"), format!("after {call}")]).collect()
+}
+
+/// A request to run the function.
+pub(crate) fn request(world: &World, id: &str, millis: u64, bytes: u64) -> Value {
+    let event = json!({ "job": id, "notes": world.path(&format!("{id}.notes")), "millis": millis, "bytes": bytes });
+    json!({ "immortal": 1, "id": id, "function": "resize", "event": event })
+}
+
+/// How often a job's function was begun.
+pub(crate) fn begun(world: &World, id: &str) -> usize {
+    fs::read_to_string(world.path(&format!("{id}.notes"))).unwrap_or_default().lines().count()
+}
+
+/// A failure that is not worth a re-run.
+fn refused(id: &str) -> Value {
+    json!({
+        "version": "1.0", "timestamp": "2026-10-09T16:43:26.568Z",
+        "requestContext": { "requestId": id, "functionArn": format!("{ARN}:$LATEST"),
+            "condition": "RetriesExhausted", "approximateInvokeCount": 3 },
+        "requestPayload": 1,
+        "responseContext": { "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" },
+        "responsePayload": { "errorType": "ValueError", "errorMessage": "boom" },
+    })
+}
+
+/// What was sent.
+#[derive(Default)]
+struct Sent {
+    requests: BTreeSet<String>,
+    refused: BTreeSet<String>,
+    poison: usize,
+}
+
+impl Sent {
+    fn request(&mut self, world: &World, id: &str) -> String {
+        self.requests.insert(id.to_owned());
+        request(world, id, 1_500, 1).to_string()
+    }
+
+    fn refused(&mut self, id: &str) -> String {
+        self.refused.insert(id.to_owned());
+        refused(id).to_string()
+    }
+
+    fn poison(&mut self) -> String {
+        self.poison += 1;
+        format!("no request at all: the text of nobody, {}", self.poison)
+    }
+
+    /// The message that leads to a point.
+    fn leading(&mut self, world: &World, point: &str) -> String {
+        let id = point.replace(' ', "-");
+        let decides =
+            ["create outcome", "write outcome", "delete active", "decided", "deliver", "sent"];
+        match point {
+            _ if point.contains("quarantine") => self.poison(),
+            _ if decides.iter().any(|part| point.contains(part)) => self.refused(&id),
+            _ => self.request(world, &id),
+        }
+    }
+
+    /// Some of each.
+    fn wave(&mut self, world: &World, name: &str) -> Vec<String> {
+        let mut bodies = Vec::new();
+        for number in 0..10 {
+            bodies.push(self.request(world, &format!("{name}-{number}")));
+            if number % 2 == 0 {
+                bodies.push(self.refused(&format!("{name}-refused-{number}")));
+                bodies.push(self.poison());
+            }
+        }
+        bodies
+    }
+
+    /// Everything came to its end, and no function was begun twice.
+    fn ended(&self, world: &World) {
+        world.until("all messages are deleted", || world.left() == 0);
+        world.until("no job is unfinished", || world.unfinished() == 0);
+        let kept = world.json(&["quarantine", "--json"]);
+        assert_eq!(kept.as_array().unwrap().len(), self.poison, "messages that are kept");
+        let jobs = world.json(&["jobs", "--all", "--json"]);
+        let expected: BTreeSet<&str> =
+            self.requests.iter().chain(&self.refused).map(String::as_str).collect();
+        let found: BTreeSet<&str> =
+            jobs.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
+        assert_eq!(found, expected);
+        for job in jobs.as_array().unwrap() {
+            let once = u32::from(self.requests.contains(job["id"].as_str().unwrap()));
+            assert_eq!(job["attempts"], once, "{job}");
+        }
+        for id in &self.requests {
+            assert_eq!(begun(world, id), 1, "how often the function of {id} was begun");
+        }
+        let arrived = arrived(world);
+        assert_eq!(arrived.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
+        for (id, records) in &arrived {
+            let payloads: BTreeSet<String> =
+                records.iter().map(|record| record["responsePayload"].to_string()).collect();
+            assert_eq!(payloads.len(), 1, "the outcomes of {id}");
+        }
+    }
+}
+
+/// Worlds beside each other: most of the time is spent waiting.
+const WORLDS: usize = 4;
 
 #[test]
 fn nothing_is_lost_wherever_the_dispatcher_dies() {
-    let Some(failing) = std::env::var_os("IMMORTAL_FAILING").map(PathBuf::from) else {
-        eprintln!(
-            "skipped: IMMORTAL_FAILING names no dispatcher with failpoints; `make test` builds one"
-        );
-        return;
-    };
-    let world = World::with(slow("python3.11"));
+    let Some(failing) = failing("immortal-dispatcher") else { return };
+    let points: Vec<String> =
+        STEPS.iter().map(|&step| step.to_owned()).chain(around(&CALLS)).collect();
+    std::thread::scope(|scope| {
+        for first in 0..WORLDS {
+            let some = points.iter().skip(first).step_by(WORLDS);
+            scope.spawn(|| killed(&failing, some));
+        }
+    });
+    eprintln!("{} points at which a dispatcher was killed", points.len());
+}
+
+/// One dispatcher after the other is killed, each at its point; the last one brings everything to its end.
+fn killed<'a>(failing: &Path, points: impl Iterator<Item = &'a String>) {
+    let (world, mut sent) = (world(), Sent::default());
     world.config(&(world.queue("auto") + FAST));
-    for (point, message) in points() {
-        world.send(&message.to_string(), &json!({}));
-        let mut dying = world.served_by(&failing, &[("IMMORTAL_FAILPOINT", point)]);
-        let ended = dying.0.wait().unwrap();
-        let signal = std::os::unix::process::ExitStatusExt::signal(&ended);
-        assert_eq!(signal, Some(9), "{point} was never reached");
-    }
-    // A panic ends one message's work, and nobody else's.
-    for (point, message) in points() {
-        let (old, new) = (format!("\"{point}\""), format!("\"{point}-again\""));
-        world.send(&message.to_string().replace(&old, &new), &json!({}));
-        let action = format!("{point}:panic");
-        let panicking = world.served_by(&failing, &[("IMMORTAL_FAILPOINT", &action)]);
-        let reached = format!("the failpoint {point}\n");
-        world.until(&reached, || world.log().contains(&reached));
-        assert_eq!(panicking.alive(), Ok(true), "{point}");
+    for point in points {
+        let body = sent.leading(&world, point);
+        world.moto.call(
+            "sqs",
+            "AmazonSQS.SendMessage",
+            &json!({ "QueueUrl": world.url("failed"), "MessageBody": body }),
+        );
+        let mut dying = world.served_by(failing, &[("IMMORTAL_FAILPOINT", point)]);
+        let ended = || world.log().contains(&format!("the failpoint {point}:kill\n"));
+        world.until(&format!("it is at {point}"), ended);
+        assert_eq!(dying.0.wait().unwrap().signal(), Some(9), "{point}");
     }
     let _serving = world.serve();
-    world.until("all messages are deleted", || world.left() == 0);
-    world.until("no job is unfinished", || world.unfinished() == 0);
-    let jobs = world.json(&["jobs", "--all", "--json"]);
-    assert_eq!(jobs.as_array().unwrap().len(), 20, "{jobs}");
-    for job in jobs.as_array().unwrap() {
-        let refused = job["id"].as_str().unwrap().starts_with("de");
-        let expected = u32::from(!refused);
-        assert_eq!(job["attempts"], expected, "{job}");
+    sent.ended(&world);
+}
+
+/// The whole list, in an order that the number tells.
+fn schedule(number: u64) -> Vec<String> {
+    let calls = around(&CALLS);
+    let mut all: Vec<String> = STEPS.iter().map(|step| format!("{step}:panic")).collect();
+    for action in &ACTIONS[1..] {
+        all.extend(calls.iter().map(|point| format!("{point}:{action}")));
     }
-    assert_eq!(world.json(&["quarantine", "--json"]).as_array().unwrap().len(), 2);
-    let records = world.records(20);
-    let ids: std::collections::BTreeSet<&str> = records
-        .iter()
-        .map(|record| record["requestContext"]["requestId"].as_str().unwrap())
-        .collect();
-    assert_eq!(ids.len(), 20, "{ids:?}");
+    all.sort_by_key(|entry| {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        (number, entry).hash(&mut hasher);
+        hasher.finish()
+    });
+    all
+}
+
+#[test]
+fn nothing_is_lost_whatever_fails_while_the_dispatcher_lives() {
+    let Some(failing) = failing("immortal-dispatcher") else { return };
+    let schedules = setting("SCHEDULES").unwrap_or(1);
+    let mut cases = 0;
+    for number in 0..schedules {
+        let (world, mut sent) = (world(), Sent::default());
+        world.config(&(world.queue("auto") + FAST));
+        let entries = schedule(number);
+        let serving = world.served_by(&failing, &[("IMMORTAL_FAILPOINT", &entries.join(","))]);
+        let began = Instant::now();
+        let missing = || {
+            let log = world.log();
+            let unseen = |entry: &&String| !log.contains(&format!("the failpoint {entry}\n"));
+            entries.iter().filter(unseen).cloned().collect::<Vec<_>>()
+        };
+        for wave in 0.. {
+            let left = missing();
+            if left.is_empty() {
+                break;
+            }
+            assert!(
+                began.elapsed() < Duration::from_mins(2),
+                "never reached: {left:?}\n{}",
+                world.log()
+            );
+            send(&world, &sent.wave(&world, &format!("s{number}-w{wave}")));
+            std::thread::sleep(Duration::from_secs(3));
+        }
+        assert_eq!(serving.alive(), Ok(true));
+        sent.ended(&world);
+        cases += entries.len();
+    }
+    eprintln!(
+        "{cases} points at which a dispatcher panicked, was refused, got no answer or hesitated"
+    );
 }

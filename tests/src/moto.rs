@@ -98,11 +98,38 @@ impl Moto {
         (status == 200).then_some(body)
     }
 
+    /// Calls an operation of a service that speaks AWS's JSON: `logs`, `Logs_20140328.PutLogEvents`. Quicker than a script.
+    #[track_caller]
+    pub fn call(&self, service: &str, operation: &str, body: &Value) -> Value {
+        let headers =
+            format!("Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: {operation}\r\n");
+        let (status, answer) = self.said(
+            &format!("eu-west-1/{service}"),
+            "POST",
+            "",
+            &headers,
+            body.to_string().as_bytes(),
+        );
+        assert_eq!(status, 200, "{operation}: {}", String::from_utf8_lossy(&answer));
+        serde_json::from_slice(&answer).unwrap_or_default()
+    }
+
     fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        self.said("us-east-1/s3", method, path, "", body)
+    }
+
+    fn said(
+        &self,
+        scope: &str,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let head = format!(
             "{method} /{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 \
-             Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request\r\nContent-Length: {}\r\n\
+             Credential=AKIDEXAMPLE/20260101/{scope}/aws4_request\r\n{headers}Content-Length: {}\r\n\
              Connection: close\r\n\r\n",
             self.address,
             body.len()

@@ -14,6 +14,7 @@ use super::tries::Tries;
 use super::verdict::{Verdict, judge};
 use crate::document::{decode, encode};
 use crate::error::LedgerError;
+use crate::failpoint::step;
 
 /// The answer of a store that is neither throttle nor failure.
 #[derive(Debug)]
@@ -62,11 +63,15 @@ impl Ledger {
     }
 
     /// Creates an object; where one is there already, its bytes.
-    pub(super) async fn create_bytes(
+    pub(super) fn create_bytes(
         &self,
         key: &str,
         bytes: Bytes,
-    ) -> Result<Option<Bytes>, LedgerError> {
+    ) -> impl Future<Output = Result<Option<Bytes>, LedgerError>> {
+        step("create", key, self.created(key, bytes))
+    }
+
+    async fn created(&self, key: &str, bytes: Bytes) -> Result<Option<Bytes>, LedgerError> {
         let mut tries = Tries::start(self.patience);
         loop {
             let said = match self.try_create(key, &bytes).await {
@@ -151,7 +156,19 @@ impl Ledger {
     }
 
     /// Tries until the store answers or patience ends.
-    pub(super) async fn steadily<T, F>(
+    pub(super) fn steadily<T, F>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        attempt: impl Fn() -> F,
+    ) -> impl Future<Output = Result<Answer<T>, LedgerError>>
+    where
+        F: Future<Output = object_store::Result<T>>,
+    {
+        step(operation, key, self.answered(operation, key, attempt))
+    }
+
+    async fn answered<T, F>(
         &self,
         operation: &'static str,
         key: &str,
