@@ -181,7 +181,8 @@ fn is_passing(code: &str) -> bool {
         .any(|part| code.contains(part))
 }
 
-fn failed<E, R>(
+/// What an answer of the SDK that is none means.
+pub(crate) fn failed<E, R>(
     operation: &'static str,
     subject: &str,
     error: &aws_smithy_runtime_api::client::result::SdkError<E, R>,

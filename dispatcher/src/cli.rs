@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ledger::JobId;
 
+use crate::attach::found::Way;
 use crate::variable::Variable;
 
 /// Takes failed Lambda invocations from queues and runs them to their end in containers.
@@ -63,6 +64,10 @@ pub enum Command {
     Quarantine(Printed),
     /// Look at all unfinished jobs once, and do what is to be done.
     Reconcile,
+    /// Wire a function's failures to the queue: prints the calls, then does them.
+    Attach(Attach),
+    /// Undo what `attach` has done: prints the calls, then does them.
+    Detach(Detach),
     /// Check the configuration file.
     CheckConfig,
     /// Print a script for the shell's completion.
@@ -151,6 +156,41 @@ pub struct Show {
 pub struct Retry {
     /// The job, or the message that is kept.
     pub job: JobId,
+}
+
+/// Arguments of `attach`.
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// Name or ARN, with an optional version or alias: what is invoked is what has to be wired.
+    pub function: String,
+    /// The queue, by URL or ARN; not said: the one in the configuration.
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// By what failures get there: a destination also tells the error and the function.
+    #[arg(long = "as", default_value = "destination", value_name = "WAY")]
+    pub way: Way,
+    /// How often Lambda tries again itself: each try of a function that times out costs its whole time-out.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=2), value_name = "N")]
+    pub retries: i32,
+    /// Take the place of another destination or dead-letter queue; `detach` brings it back.
+    #[arg(long)]
+    pub replace: bool,
+    /// Let the function's own role be used here: adds one statement to its trust policy.
+    #[arg(long)]
+    pub own_role: bool,
+    /// Only print the calls.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `detach`.
+#[derive(Debug, Args)]
+pub struct Detach {
+    /// Name or ARN, with the version or alias that was attached.
+    pub function: String,
+    /// Only print the calls.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// How something is printed.

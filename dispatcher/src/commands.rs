@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::attach;
 use crate::aws::Account;
 use crate::cli::{Command, Explain, Jobs, Printed, Retry, Show, Submit};
 use crate::config::{Config, QueueSettings};
@@ -52,6 +53,14 @@ pub async fn run(command: Command, config: &Path) -> Done {
         Command::Retry(asked) => Box::pin(retried(&asked, &desk(config).await?)).await,
         Command::Quarantine(printed) => kept(printed, &ledger(&config).await?).await,
         Command::Reconcile => Box::pin(reconciled(&desk(config).await?)).await,
+        Command::Attach(asked) => {
+            let sdk = sdk(&config).await;
+            Box::pin(attach::attach(&asked, &config, &sdk, told)).await.map(|()| Ended::Well)
+        }
+        Command::Detach(asked) => {
+            let sdk = sdk(&config).await;
+            Box::pin(attach::detach(&asked, &sdk, told)).await.map(|()| Ended::Well)
+        }
         Command::CheckConfig => print("the configuration is valid\n"),
         // These need no configuration, and were done before.
         Command::Completion { .. } | Command::Man => Ok(Ended::Well),
@@ -303,6 +312,10 @@ async fn reconciled(desk: &Desked) -> Done {
 
 fn print(text: &str) -> Done {
     write(text.as_bytes())
+}
+
+fn told(text: &str) -> Result<(), Refusal> {
+    print(text).map(drop)
 }
 
 fn print_json(value: &impl Serialize) -> Done {

@@ -5,9 +5,11 @@
 //! understands it; [`resolve`] finds its function, described as [`function`] by [`aws`]; [`policy`] decides whether a
 //! re-run is worth it; [`jobs`] makes it a job; [`place`] says where and how; [`launch`] starts it. [`dispatch`] leads
 //! through them, [`reconcile`] looks after what was started, [`lost`] and [`mod@deliver`] bring to an end what no container
-//! does; what cannot be understood is kept in [`quarantine`]. What became of it all is [`told`] in log lines.
+//! does; what cannot be understood is kept in [`quarantine`]. What became of it all is [`told`] in log lines. [`attach`] wires
+//! functions to queues; [`signed`] and [`roles`] ask services that have no client here.
 #![forbid(unsafe_code)]
 
+pub mod attach;
 pub mod aws;
 pub mod cli;
 pub mod code;
@@ -35,7 +37,9 @@ pub mod quarantine;
 pub mod queue;
 pub mod reconcile;
 pub mod resolve;
+pub mod roles;
 mod seconds;
 pub mod serve;
+pub mod signed;
 pub mod told;
 pub mod variable;

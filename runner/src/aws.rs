@@ -168,7 +168,7 @@ pub async fn settle(config: &SdkConfig, package: &mut Package) -> Result<(), Aws
 }
 
 /// The endpoint that the user chose for a service, by variable or profile.
-fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+pub fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     let key = ServiceConfigKey::builder()
         .service_id(service)
         .env("AWS_ENDPOINT_URL")

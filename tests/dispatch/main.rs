@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a panic here")]
 
 mod arrive;
+mod attach;
 mod batch;
 mod carried;
 mod chaos;

@@ -1,6 +1,7 @@
-//! A scripted Lambda API on a real socket: GetFunction, GetLayerVersionByArn, and the URLs they give.
+//! A scripted Lambda API on a real socket: GetFunction, GetLayerVersionByArn, and the URLs they give; what `wiring` changes.
 //! It answers as AWS does, or with the fault that a test asks for.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -8,10 +9,10 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::Package;
+use crate::{Package, wiring};
 
 /// A function as the API knows it.
 #[derive(Debug, Clone)]
@@ -20,11 +21,15 @@ pub struct Deployed {
     pub configuration: Value,
     /// Its code's location, where there is one.
     pub code: Value,
+    /// Its tags.
+    pub tags: Map<String, Value>,
     zip: Vec<u8>,
     layers: Vec<Vec<u8>>,
     code_status: u16,
     changing: bool,
-    invoke_config: (u16, Value),
+    pub(crate) invoke_config: (u16, Value),
+    pub(crate) qualified: BTreeMap<String, (u16, Value)>,
+    pub(crate) refusals: Vec<(&'static str, u16, &'static str)>,
     mappings: Value,
 }
 
@@ -42,7 +47,19 @@ impl Deployed {
         let invoke_config = (404, json!({ "Type": "User", "Message": "The function has none" }));
         let (layers, mappings) = (Vec::new(), json!([]));
         let (code_status, changing) = (200, false);
-        Self { configuration, code, zip, layers, code_status, changing, invoke_config, mappings }
+        Self {
+            configuration,
+            code,
+            tags: Map::new(),
+            zip,
+            layers,
+            code_status,
+            changing,
+            invoke_config,
+            qualified: BTreeMap::new(),
+            refusals: Vec::new(),
+            mappings,
+        }
     }
 
     /// Under another name than `resize`.
@@ -88,6 +105,20 @@ impl Deployed {
             "OnSuccess": { "Destination": success }, "OnFailure": { "Destination": failure },
         });
         self.invoke_config = (200, json!({ "DestinationConfig": config }));
+        self
+    }
+
+    /// With this configuration of asynchronous invocations.
+    #[must_use]
+    pub fn asynchronous(mut self, config: Value) -> Self {
+        self.invoke_config = (200, config);
+        self
+    }
+
+    /// That refuses the next change at an address with this end: status, message.
+    #[must_use]
+    pub fn refusing(mut self, end: &'static str, status: u16, message: &'static str) -> Self {
+        self.refusals.push((end, status, message));
         self
     }
 
@@ -160,11 +191,13 @@ impl ControlPlane {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let invocations = Arc::new(Mutex::new(Vec::new()));
+        let functions = Arc::new(Mutex::new(functions));
         let (log, host) = (Arc::clone(&requests), url.clone());
         let invoked = Arc::clone(&invocations);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (functions, log, host) = (functions.clone(), Arc::clone(&log), host.clone());
+                let (functions, log, host) =
+                    (Arc::clone(&functions), Arc::clone(&log), host.clone());
                 let invoked = Arc::clone(&invoked);
                 std::thread::spawn(move || serve(&stream, &functions, &host, &log, &invoked));
             }
@@ -200,7 +233,7 @@ impl ControlPlane {
 
 fn serve(
     stream: &TcpStream,
-    functions: &[Deployed],
+    functions: &Mutex<Vec<Deployed>>,
     host: &str,
     log: &Mutex<Vec<String>>,
     invoked: &Mutex<Vec<Value>>,
@@ -230,8 +263,17 @@ fn serve(
         if path.contains("/invocations") {
             invoked.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
         }
-        let function = functions.iter().find(|function| function.is_meant(&path));
-        let (status, body) = answer(&path, function.unwrap_or(&functions[0]), host);
+        let method = line.split(' ').next().unwrap_or_default();
+        let (status, body) = {
+            let mut functions = functions.lock().unwrap();
+            let meant = functions.iter().position(|function| function.is_meant(&path));
+            let function = &mut functions[meant.unwrap_or(0)];
+            match wiring::answer(function, method, &path, &body) {
+                Some((status, Value::Null)) => (status, Vec::new()),
+                Some((status, answer)) => (status, answer.to_string().into_bytes()),
+                None => answer(&path, function, host),
+            }
+        };
         let (head, body) = respond(status, body, range.as_deref());
         let mut stream = stream;
         if stream.write_all(&[head.as_bytes(), &body].concat()).is_err() {
@@ -260,6 +302,7 @@ fn respond(status: u16, body: Vec<u8>, range: Option<&str>) -> (String, Vec<u8>)
     }
     let error = match status {
         ..400 => "",
+        400 => "x-amzn-ErrorType: InvalidParameterValueException\r\n",
         403 => "x-amzn-ErrorType: AccessDeniedException\r\n",
         _ => "x-amzn-ErrorType: ResourceNotFoundException\r\n",
     };
@@ -287,10 +330,6 @@ fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
         return json(
             json!({ "Content": content, "LayerVersionArn": layer_arn(version), "Version": version }),
         );
-    }
-    if route.ends_with("/event-invoke-config") {
-        let (status, config) = &function.invoke_config;
-        return (*status, config.to_string().into_bytes());
     }
     if route == "/2015-03-31/event-source-mappings" {
         return json(json!({ "EventSourceMappings": function.mappings }));

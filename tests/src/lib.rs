@@ -20,6 +20,7 @@ mod scripted;
 mod served;
 mod tree;
 pub mod wire;
+mod wiring;
 
 use std::fs;
 use std::io::Write as _;
