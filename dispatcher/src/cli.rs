@@ -68,6 +68,8 @@ pub enum Command {
     Attach(Attach),
     /// Undo what `attach` has done: prints the calls, then does them.
     Detach(Detach),
+    /// Check a deployment from its configuration, and say how each finding is mended. Exits 0 if all is well, 1 if not.
+    Doctor(Printed),
     /// Check the configuration file.
     CheckConfig,
     /// Print a script for the shell's completion.

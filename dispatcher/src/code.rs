@@ -8,9 +8,9 @@ use strum::{EnumMessage, VariantArray};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, VariantArray)]
 #[repr(u8)]
 pub enum Code {
-    /// It was done; `explain`: the message would run; `submit --wait`: the function succeeded.
+    /// It was done; `explain`: the message would run; `submit --wait`: the function succeeded; `doctor`: all is well.
     Success = 0,
-    /// `explain`: the message would not run; `submit --wait`: the function failed.
+    /// `explain`: the message would not run; `submit --wait`: the function failed; `doctor`: something is to be mended.
     Not = 1,
     /// Bad usage or configuration.
     Usage = 64,

@@ -18,6 +18,7 @@ use crate::aws::Account;
 use crate::cli::{Command, Explain, Jobs, Printed, Retry, Show, Submit};
 use crate::config::{Config, QueueSettings};
 use crate::dispatch::{Desk, Fate};
+use crate::doctor::{self, finding};
 use crate::envelope::Kind;
 use crate::explain::{Asked, explain};
 use crate::launch::{self, Launcher};
@@ -61,6 +62,7 @@ pub async fn run(command: Command, config: &Path) -> Done {
             let sdk = sdk(&config).await;
             Box::pin(attach::detach(&asked, &sdk, told)).await.map(|()| Ended::Well)
         }
+        Command::Doctor(printed) => Box::pin(examined(printed, &config)).await,
         Command::CheckConfig => print("the configuration is valid\n"),
         // These need no configuration, and were done before.
         Command::Completion { .. } | Command::Man => Ok(Ended::Well),
@@ -221,7 +223,7 @@ pub(crate) fn settings_of(queue: Option<&str>, config: &Config) -> QueueSettings
 }
 
 /// Whether both are one queue: the region is not in every URL.
-fn is_same(one: &str, other: &str) -> bool {
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
     let (one, other) = (arn_of(one, ""), arn_of(other, ""));
     let tail = |arn: &str| arn.split(':').skip(4).map(str::to_owned).collect::<Vec<_>>();
     let region = |arn: &str| arn.split(':').nth(3).unwrap_or_default().to_owned();
@@ -312,6 +314,18 @@ async fn reconciled(desk: &Desked) -> Done {
 
 fn print(text: &str) -> Done {
     write(text.as_bytes())
+}
+
+async fn examined(printed: Printed, config: &Config) -> Done {
+    let sdk = sdk(config).await;
+    let root = config.root().map_err(|error| Refusal(causes(&error)))?;
+    let found = doctor::examine(config, &sdk, &open(&root, &sdk)?).await?;
+    if printed.json {
+        print_json(&found)?
+    } else {
+        print(&finding::print(&found))?
+    };
+    Ok(if finding::healthy(&found) { Ended::Well } else { Ended::Not })
 }
 
 fn told(text: &str) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@
 //! re-run is worth it; [`jobs`] makes it a job; [`place`] says where and how; [`launch`] starts it. [`dispatch`] leads
 //! through them, [`reconcile`] looks after what was started, [`lost`] and [`mod@deliver`] bring to an end what no container
 //! does; what cannot be understood is kept in [`quarantine`]. What became of it all is [`told`] in log lines. [`attach`] wires
-//! functions to queues; [`signed`] and [`roles`] ask services that have no client here.
+//! functions to queues, [`doctor`] checks a deployment; [`signed`] and [`roles`] ask services that have no client here.
 #![forbid(unsafe_code)]
 
 pub mod attach;
@@ -17,6 +17,7 @@ pub mod commands;
 pub mod config;
 pub mod deliver;
 pub mod dispatch;
+pub mod doctor;
 pub mod envelope;
 pub mod explain;
 mod failpoint;

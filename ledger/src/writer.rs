@@ -15,6 +15,11 @@ impl Writer {
         Self(uuid::Uuid::new_v4().simple().to_string())
     }
 
+    /// The characters.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whoever wrote a record without saying who: a person, or another program.
     pub(crate) fn unknown() -> Self {
         Self(String::new())

@@ -41,7 +41,7 @@ fn state(world: &World) -> Value {
 }
 
 #[track_caller]
-fn said(output: &Output, code: i32) -> (String, String) {
+pub(crate) fn said(output: &Output, code: i32) -> (String, String) {
     let [out, error] =
         [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     assert_eq!(output.status.code(), Some(code), "{out}\n{error}");
@@ -140,7 +140,7 @@ fn the_printed_commands_do_the_same() {
 }
 
 /// A shell with AWS's CLI.
-fn shell(world: &World, script: &str) -> Output {
+pub(crate) fn shell(world: &World, script: &str) -> Output {
     let bin = e2e::root().join(".venv/bin");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     // For queues, this CLI does not look at AWS_ENDPOINT_URL.

@@ -14,6 +14,7 @@ mod chaos;
 mod cluster;
 mod containers;
 mod definitions;
+mod doctor;
 mod people;
 mod points;
 mod runners;

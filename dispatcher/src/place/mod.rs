@@ -126,8 +126,13 @@ pub fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, Stri
 
 /// Refuses functions of kinds that cannot be run from outside Lambda.
 pub fn runnable(wanted: &Wanted<'_>) -> Result<(), String> {
-    let (function, name) = (wanted.function, &wanted.function.name);
-    if function.tenants && wanted.tenant.is_none() {
+    possible(wanted.function, wanted.tenant)
+}
+
+/// The same, of a function and the tenant that is named.
+pub fn possible(function: &Function, tenant: Option<&str>) -> Result<(), String> {
+    let name = &function.name;
+    if function.tenants && tenant.is_none() {
         return Err(format!(
             "expected the tenant of an invocation of `{name}`, which isolates its tenants, found none: failures do not \
              name it; send a request with `tenantId`"
@@ -208,7 +213,7 @@ pub fn named(
 }
 
 /// Families have letters, digits, `-` and `_`; what else a runtime has becomes `-`.
-fn filled(rule: &str, runtime: &str, family: &str, arch: &str) -> String {
+pub(crate) fn filled(rule: &str, runtime: &str, family: &str, arch: &str) -> String {
     let runtime: String =
         runtime.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     rule.replace("{runtime}", &runtime).replace("{family}", family).replace("{arch}", arch)

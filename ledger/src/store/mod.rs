@@ -16,6 +16,7 @@ mod objects;
 mod open;
 mod outcomes;
 mod payloads;
+mod probe;
 mod tries;
 mod verdict;
 
