@@ -152,6 +152,12 @@ pub(crate) const DENIED: &[Call] = &[
     ("DispatcherRole", "iam:PassRole", "TASK", &[("iam:PassedToService", "lambda.amazonaws.com")]),
     ("DispatcherRole", "sts:AssumeRole", "arn:aws:iam::123456789012:role/admin", &[]),
     ("DispatcherRole", "lambda:UpdateFunctionCode", FUNCTION, &[]),
+    // What `attach` does, with the rights of whoever gives it.
+    ("DispatcherRole", "lambda:UpdateFunctionConfiguration", FUNCTION, &[]),
+    ("DispatcherRole", "lambda:PutFunctionEventInvokeConfig", FUNCTION, &[]),
+    ("DispatcherRole", "lambda:TagResource", FUNCTION, &[]),
+    ("DispatcherRole", "iam:PutRolePolicy", "arn:aws:iam::123456789012:role/resize", &[]),
+    ("DispatcherRole", "iam:UpdateAssumeRolePolicy", "arn:aws:iam::123456789012:role/resize", &[]),
     ("TaskRole", "sts:AssumeRole", "arn:aws:iam::123456789012:role/admin", &[]),
     ("TaskRole", "sqs:ReceiveMessage", "FAILURES", &[]),
     ("TaskRole", "ecs:RunTask", DEFINITION, &[("ecs:cluster", "CLUSTER")]),
@@ -199,14 +205,12 @@ pub(crate) const WITHOUT_RESOURCE: [&str; 6] = [
     "lambda:ListFunctions",
 ];
 
-/// Whose calls are made with other rights: AWS Batch and workers, which the stack does not have, and what people do with
-/// their own.
-pub(crate) const OTHERS: [&str; 4] = [
-    "dispatcher/src/launch/batch/",
-    "runner/src/aws/inbox.rs",
-    "dispatcher/src/attach/",
-    "dispatcher/src/roles.rs",
-];
+/// Whose calls are made with other rights: AWS Batch and workers, which the stack does not have.
+pub(crate) const OTHERS: [&str; 2] = ["dispatcher/src/launch/batch/", "runner/src/aws/inbox.rs"];
+
+/// Commands that a person gives, with rights of their own: what only these call no role of the stack may do. docs/attach.md
+/// names their rights.
+pub(crate) const PEOPLES: [&str; 2] = ["dispatcher/src/attach/", "dispatcher/src/doctor/"];
 
 /// Calls that need no statement of ours: a function's own role says itself that the runner may assume it.
 pub(crate) const SAID_ELSEWHERE: [&str; 1] = ["sts:AssumeRole"];

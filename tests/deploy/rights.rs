@@ -1,10 +1,13 @@
 //! The roles of the stack allow what the two programs call, and as little else as can be said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::calls::{BOTH, DENIED, NEEDED, OTHERS, ROLES, SAID_ELSEWHERE, WITHOUT_RESOURCE};
+use crate::calls::{
+    BOTH, DENIED, NEEDED, OTHERS, PEOPLES, ROLES, SAID_ELSEWHERE, WITHOUT_RESOURCE,
+};
 use crate::stack::Stack;
 
 /// The statements of each role as the account has them.
@@ -162,7 +165,7 @@ fn no_statement_says_more_than_it_needs() {
     }
 }
 
-/// The tables name each call of AWS's SDK that is in the programs.
+/// The tables name each call of AWS's SDK that is in the programs; the guide those that only people's commands make.
 #[test]
 fn each_call_in_the_code_has_its_right() {
     let script = e2e::root().join("tests/deploy/calls.py");
@@ -178,13 +181,19 @@ fn each_call_in_the_code_has_its_right() {
         .chain(BOTH.iter().map(|one| one.0))
         .chain(SAID_ELSEWHERE)
         .collect();
-    for (call, files) in calls {
-        let others = |file: &String| OTHERS.iter().any(|other| file.starts_with(other));
-        if files.iter().all(others) {
-            continue;
-        }
+    let guide = fs::read_to_string(e2e::root().join("docs/attach.md")).unwrap();
+    let of = |file: &str, whose: &[&str]| whose.iter().any(|other| file.starts_with(other));
+    for (call, mut files) in calls {
+        files.retain(|file| !of(file, &OTHERS));
         let right = right(&call);
-        assert!(named.contains(right.as_str()), "{right} of {files:?} is in no table of this file");
+        let (_, operation) = right.split_once(':').unwrap();
+        if files.iter().all(|file| of(file, &PEOPLES)) {
+            let said = files.is_empty() || guide.contains(operation);
+            assert!(said, "{right} of {files:?} is not in docs/attach.md");
+        } else {
+            let said = named.contains(right.as_str());
+            assert!(said, "{right} of {files:?} is in no table of this file");
+        }
     }
 }
 
