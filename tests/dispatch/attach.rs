@@ -54,7 +54,7 @@ fn an_attached_functions_failure_runs_and_a_detached_ones_does_not() {
     function.tags.insert("team".to_owned(), "images".into());
     let world = world(function, "");
     let before = state(&world);
-    let serving = world.serve();
+    let mut serving = world.serve();
     // Anybody may have sent this: the function is not wired.
     let stranger = "00000000-6e0b-4c1d-8a3c-5b4b2f5a9b11";
     world.send(&record(stranger).to_string(), &json!({}));
@@ -73,8 +73,10 @@ fn an_attached_functions_failure_runs_and_a_detached_ones_does_not() {
         attached["policies"]["immortal-failures-resize"]["Statement"][0]["Resource"],
         FAILED
     );
-    // The dispatcher has asked before: its answers are kept for a minute.
-    drop(serving);
+    // The dispatcher has asked before: its answers are kept for a minute. One that is killed may be given the next
+    // message by the queue.
+    serving.terminate();
+    serving.0.wait().unwrap();
     let _serving = world.serve();
     world.send(&record(ID).to_string(), &json!({}));
     assert_eq!(world.records(1)[0]["requestContext"]["requestId"], ID, "{}", world.log());
