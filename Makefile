@@ -83,7 +83,7 @@ endif
 package: build ## pack the dispatcher as a Lambda function: dispatcher.zip beside it
 	@deploy/package.sh $(DISPATCHER)
 
-bench: setup build ## print the figures (FIGURES="worker dispatch start init serve telemetry unpack others function images": only these)
+bench: setup build ## print the figures (FIGURES="worker dispatch start init ledger serve telemetry unpack others function images": only these)
 	@tests/bench/setup.sh
 	@runner/build.sh $(TARGET) --release -p e2e --bin limit
 	@.venv/bin/python tests/bench/bench.py $(RUNNER) $(FIGURES)

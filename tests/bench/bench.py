@@ -11,6 +11,7 @@ import dispatch
 import function
 import images
 import init
+import ledger
 import others
 import serve
 import start
@@ -19,7 +20,7 @@ import telemetry
 import unpack
 import worker
 
-GROUPS = {"start": start, "init": init, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images, "dispatch": dispatch, "worker": worker}
+GROUPS = {"start": start, "init": init, "ledger": ledger, "serve": serve, "telemetry": telemetry, "unpack": unpack, "others": others, "function": function, "images": images, "dispatch": dispatch, "worker": worker}
 
 
 def main(runner, *names):
