@@ -156,7 +156,7 @@ fn out_of_memory(handler: &str) {
 /// somebody's nor files in memory up to the limit.
 #[test]
 fn only_what_was_killed_for_want_of_memory_is_called_so() {
-    let code = "import os, signal
+    let code = "import os, signal, time
 def handler(event, context):
     if event == 'killed':
         os.kill(os.getpid(), signal.SIGKILL)
@@ -171,15 +171,22 @@ def handler(event, context):
         while True:
             held.append(bytearray(8 << 20))
     status = os.waitpid(child, 0)[1]
+    if event == 'killed later':
+        time.sleep(7)
+        os.kill(os.getpid(), signal.SIGKILL)
     if event == 'leaves':
         os._exit(0)
     return os.WTERMSIG(status)
 ";
     let package = Package::default().file("app.py", code);
     let told = "has killed 1 process for want of memory";
-    for (event, is_told) in
-        [("killed", false), ("files", false), ("goes on", true), ("leaves", true)]
-    {
+    for (event, is_told) in [
+        ("killed", false),
+        ("files", false),
+        ("goes on", true),
+        ("leaves", true),
+        ("killed later", true),
+    ] {
         let plane = ControlPlane::with(Deployed::new(&package, "python3.11", "app.handler"));
         let text = json!(event).to_string();
         let variables = [("IMMORTAL_FUNCTION", "resize"), ("IMMORTAL_EVENT", &text)];

@@ -5,6 +5,7 @@
 
 mod child;
 mod exits;
+mod kills;
 mod leftovers;
 pub mod memory;
 mod rights;

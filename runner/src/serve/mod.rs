@@ -223,7 +223,7 @@ impl Environment {
                 self.take(Input::Stop);
             }
             () = sleep_until(deadline) => self.take(Input::Tick),
-            () = sleep_until(look) => self.sampling.look(&self.groups()),
+            () = sleep_until(look) => self.look(),
             index = readable(&self.streams, &self.common.journal) => {
                 self.streams[index].pump(&mut self.telemetry);
             }
@@ -231,6 +231,12 @@ impl Environment {
         }
         self.in_a_row = 0;
         self.streams.retain(|stream| !stream.is_closed());
+    }
+
+    /// Looks at the function's memory while it is at work, and whether the kernel has killed one of its processes.
+    fn look(&mut self) {
+        self.sampling.look(&self.groups());
+        self.common.exits.out_of_memory();
     }
 
     fn call(&mut self, message: Message) {
