@@ -1,13 +1,12 @@
 //! Large events: whole and unchanged wherever they go, never held in memory, and not lost where a reading breaks off.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use e2e::{ControlPlane, Deployed, Moto, Package, Run, Sandbox, fixture};
+use e2e::{ControlPlane, Deployed, Moto, Package, Run, Sandbox, between, fixture};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -120,45 +119,16 @@ const CUT: usize = 700_000;
 
 /// Stands before S3 and breaks off what is large; counts how often it did.
 fn cutting(moto: &Moto) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (target, cuts) = (moto.url().trim_start_matches("http://").to_owned(), Arc::default());
+    let cuts = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&cuts);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (target, counted) = (target.clone(), Arc::clone(&counted));
-            std::thread::spawn(move || pass(stream, &target, &counted));
+    let address = between(moto.url(), move |_, mut answer| {
+        if answer.len() > CUT {
+            counted.fetch_add(1, Ordering::Relaxed);
+            answer.truncate(CUT);
         }
+        Some(answer)
     });
     (address, cuts)
-}
-
-fn pass(mut stream: TcpStream, target: &str, cuts: &AtomicUsize) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let (mut head, mut length, mut line) = (String::new(), 0, String::new());
-    while line != "\r\n" {
-        line.clear();
-        reader.read_line(&mut line).ok()?;
-        let lower = line.to_ascii_lowercase();
-        length = lower
-            .strip_prefix("content-length:")
-            .map_or(length, |told| told.trim().parse().unwrap());
-        if line != "\r\n" && !lower.starts_with("connection:") {
-            head.push_str(&line);
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let mut upstream = TcpStream::connect(target).ok()?;
-    upstream.write_all(&[(head + "Connection: close\r\n\r\n").as_bytes(), &body].concat()).ok()?;
-    let mut answer = Vec::new();
-    upstream.read_to_end(&mut answer).ok()?;
-    if answer.len() > CUT {
-        cuts.fetch_add(1, Ordering::Relaxed);
-        answer.truncate(CUT);
-    }
-    stream.write_all(&answer).ok()?;
-    stream.shutdown(Shutdown::Both).ok()
 }
 
 /// From the ledger, and from an object of S3.

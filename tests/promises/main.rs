@@ -32,6 +32,7 @@ mod runtimes;
 mod secrets;
 mod serve;
 mod settings;
+mod steps;
 mod unpack;
 mod watch;
 mod work;

@@ -9,6 +9,7 @@
     reason = "a failed expectation is a panic here"
 )]
 
+mod between;
 mod cluster;
 mod control_plane;
 mod hush;
@@ -27,6 +28,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+pub use between::{Passed, between};
 pub use cluster::{Cluster, Faults};
 pub use control_plane::{ControlPlane, Deployed};
 pub use hush::Hush;
