@@ -151,6 +151,44 @@ fn parameters_reach_the_configuration() {
     }
 }
 
+/// The tables of deploy/README.md are the parameters of the templates, in the order in which the console shows them.
+#[test]
+fn the_guide_has_each_parameter() {
+    let guide = fs::read_to_string(e2e::root().join("deploy/README.md")).unwrap();
+    for template in ["template.yaml", "worker.yaml"] {
+        let template = read(template);
+        let parameters = template["Parameters"].as_object().unwrap();
+        let groups = &template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"];
+        let shown = groups.as_array().unwrap().iter();
+        let shown: Vec<&str> = shown
+            .flat_map(|group| group["Parameters"].as_array().unwrap())
+            .map(|name| name.as_str().unwrap())
+            .collect();
+        let all: BTreeSet<&str> = parameters.keys().map(String::as_str).collect();
+        assert_eq!(shown.iter().copied().collect::<BTreeSet<_>>(), all, "groups of the console");
+        assert_eq!(shown.len(), all.len(), "{shown:?}");
+        let rows: String = shown.iter().map(|name| row(name, &parameters[*name])).collect();
+        let table = format!("| parameter | meaning | default |\n|---|---|---|\n{rows}\n");
+        assert!(guide.contains(&table), "deploy/README.md has not this table:\n{table}");
+    }
+}
+
+/// A parameter in a table.
+fn row(name: &str, parameter: &Value) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let values = parameter["AllowedValues"].as_array();
+    let values = values.map_or_else(String::new, |values| {
+        let values: Vec<_> = values.iter().map(|one| format!("`{}`", text(one))).collect();
+        format!(" ({})", values.join(", "))
+    });
+    let default = match parameter.get("Default").map(text) {
+        None => "required".to_owned(),
+        Some(none) if none.is_empty() => none,
+        Some(default) => format!("`{default}`"),
+    };
+    format!("| `{name}` | {}{values} | {default} |\n", text(&parameter["Description"]))
+}
+
 /// What a container is told.
 pub(crate) fn variable(container: &Value, name: &str) -> String {
     let all = container["environment"].as_array().unwrap();

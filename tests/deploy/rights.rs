@@ -135,6 +135,29 @@ fn roles_allow_what_is_called_and_nothing_near_it() {
     }
 }
 
+/// Tasks mount what is named, by access points, and not as root; nothing where nothing is named.
+#[test]
+fn file_systems_are_mounted_where_they_are_named() {
+    const NAMED: &str = "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-1";
+    const OTHER: &str = "arn:aws:elasticfilesystem:eu-west-1:123456789012:file-system/fs-2";
+    let point = "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-1";
+    let by_point = [("elasticfilesystem:AccessPointArn", point)];
+    let (none, named) = (Stack::with(&[]), Stack::with(&[("FileSystems", NAMED)]));
+    for (stack, role, right, resource, known, expected) in [
+        (&named, "TaskRole", "ClientMount", NAMED, &by_point[..], true),
+        (&named, "TaskRole", "ClientWrite", NAMED, &by_point[..], true),
+        (&named, "TaskRole", "ClientMount", NAMED, &[][..], false),
+        (&named, "TaskRole", "ClientRootAccess", NAMED, &by_point[..], false),
+        (&named, "TaskRole", "ClientMount", OTHER, &by_point[..], false),
+        (&named, "DispatcherRole", "ClientMount", NAMED, &by_point[..], false),
+        (&none, "TaskRole", "ClientMount", NAMED, &by_point[..], false),
+    ] {
+        let action = format!("elasticfilesystem:{right}");
+        let allowed = is_allowed(stack, &policies(stack)[role], (&action, resource, known));
+        assert_eq!(allowed, expected, "{role} {right} {resource} {known:?}");
+    }
+}
+
 /// Nothing is allowed that no call needs: a statement, an action of it, stands for something in the tables.
 #[test]
 fn no_statement_says_more_than_it_needs() {
