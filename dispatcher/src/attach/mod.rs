@@ -1,5 +1,5 @@
 //! `attach` and `detach`: a function's failures wired to the queue of failures, and back again. Owns the order: read,
-//! decide, print, do. `plan` and `undo` decide, `aws` reads and does.
+//! decide, print, do. `plan` and `undo` decide, `aws` reads, `perform` does.
 
 #[cfg(test)]
 mod apply;
@@ -7,6 +7,7 @@ mod aws;
 pub mod call;
 pub mod found;
 pub mod note;
+mod perform;
 pub mod plan;
 mod sources;
 pub mod trust;

@@ -1,9 +1,13 @@
-//! Trust policies of roles: whether they let somebody assume the role, with the one statement that does, and without
-//! it. Pure. Source: the IAM user guide, "Policy evaluation logic"; the ECS developer guide, "Task IAM role".
+//! Trust policies of roles: whether they let somebody assume the role; `change` puts the one statement in that does, and
+//! takes it out. Pure. Source: the IAM user guide, "Policy evaluation logic"; the ECS developer guide, "Task IAM role".
+
+mod change;
 
 use serde_json::{Value, json};
 
 use crate::resolve::allow::matches;
+
+pub use change::without;
 
 /// Who may assume a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,59 +125,6 @@ impl Who {
         }
         found
     }
-
-    /// The policy with the statement; nothing where it trusts already. Everything else stays as it is.
-    pub fn with(&self, document: &Value) -> Option<Value> {
-        if self.is_trusted(document) == Trusted::Yes {
-            return None;
-        }
-        let kept = statements(document).filter(|one| one["Sid"] != self.sid()).cloned();
-        Some(with(document, kept.chain([self.widened(document)])))
-    }
-
-    /// The statement, for the places too that an earlier one of ours is for: a role has no region.
-    fn widened(&self, document: &Value) -> Value {
-        let mut statement = self.statement();
-        let old = statements(document).find(|one| one["Sid"] == self.sid());
-        let (here, there) = match self {
-            Self::Tasks { .. } => (&mut statement["Condition"]["ArnLike"]["aws:SourceArn"], SOURCE),
-            Self::Role(_) => (&mut statement["Principal"]["AWS"], PRINCIPAL),
-        };
-        let mut all: Vec<String> = old
-            .and_then(|old| old.pointer(there))
-            .into_iter()
-            .flat_map(words)
-            .map(str::to_owned)
-            .collect();
-        if !all.is_empty() {
-            all.extend(words(here).map(str::to_owned));
-            *here = all.into();
-        }
-        statement
-    }
-}
-
-/// The policy without the statements that `attach` may have added; nothing where it has none. One that serves several
-/// regions or runners stays: others rely on it.
-pub fn without(document: &Value) -> Option<Value> {
-    let sids = ["ImmortalLambdaTasks", "ImmortalLambdaRunner"];
-    let shared = |one: &Value| {
-        [SOURCE, PRINCIPAL].iter().any(|at| one.pointer(at).is_some_and(Value::is_array))
-    };
-    let ours = |one: &&Value| sids.iter().any(|sid| one["Sid"] == *sid) && !shared(one);
-    let kept = statements(document).filter(|one| !ours(one)).cloned();
-    statements(document).any(|one| ours(&one)).then(|| with(document, kept))
-}
-
-/// Where the statement for tasks names their places.
-const SOURCE: &str = "/Condition/ArnLike/aws:SourceArn";
-/// Where the statement for a role names it.
-const PRINCIPAL: &str = "/Principal/AWS";
-
-fn with(document: &Value, statements: impl Iterator<Item = Value>) -> Value {
-    let mut document = document.clone();
-    document["Statement"] = statements.collect();
-    document
 }
 
 /// One statement may stand without a list.
@@ -191,95 +142,4 @@ fn words(value: &Value) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:resize";
-
-    fn lambda() -> Value {
-        json!({ "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole",
-        }]})
-    }
-
-    #[test]
-    fn the_statement_is_added_once_and_taken_away_again() {
-        for who in
-            [Who::tasks(FUNCTION), Who::Role("arn:aws:iam::123456789012:role/runner".to_owned())]
-        {
-            assert_eq!(who.is_trusted(&lambda()), Trusted::No);
-            let trusting = who.with(&lambda()).unwrap();
-            assert_eq!(trusting["Statement"][0], lambda()["Statement"][0]);
-            assert_eq!(who.is_trusted(&trusting), Trusted::Yes);
-            assert_eq!(who.with(&trusting), None);
-            assert_eq!(without(&trusting), Some(lambda()));
-        }
-        assert_eq!(without(&lambda()), None);
-        let statement = Who::tasks(FUNCTION).statement();
-        assert_eq!(
-            statement["Condition"]["ArnLike"]["aws:SourceArn"],
-            "arn:aws:ecs:eu-west-1:123456789012:*"
-        );
-    }
-
-    #[test]
-    fn a_role_serves_in_several_regions() {
-        let far = Who::tasks("arn:aws:lambda:us-east-1:123456789012:function:resize");
-        let both = far.with(&Who::tasks(FUNCTION).with(&lambda()).unwrap()).unwrap();
-        assert_eq!(both["Statement"].as_array().unwrap().len(), 2);
-        assert_eq!(far.is_trusted(&both), Trusted::Yes);
-        assert_eq!(Who::tasks(FUNCTION).is_trusted(&both), Trusted::Yes);
-        assert_eq!(without(&both), None, "one of them still relies on it");
-    }
-
-    #[test]
-    fn conditions_are_understood_or_said_not_to_be() {
-        let tasks = Who::tasks(FUNCTION);
-        for (principal, action, condition, expected) in [
-            (
-                json!({ "Service": ["lambda.amazonaws.com", "ecs-tasks.amazonaws.com"] }),
-                "sts:AssumeRole",
-                Value::Null,
-                Trusted::Yes,
-            ),
-            (json!({ "Service": "ecs-tasks.amazonaws.com" }), "sts:*", json!({}), Trusted::Yes),
-            (
-                json!({ "Service": "ecs-tasks.amazonaws.com" }),
-                "sts:TagSession",
-                json!({}),
-                Trusted::No,
-            ),
-            (json!({ "Service": "ecs.amazonaws.com" }), "sts:AssumeRole", Value::Null, Trusted::No),
-            (
-                json!({ "Service": "ecs-tasks.amazonaws.com" }),
-                "sts:AssumeRole",
-                json!({ "StringEquals": { "aws:SourceAccount": "999999999999" } }),
-                Trusted::No,
-            ),
-            (
-                json!({ "Service": "ecs-tasks.amazonaws.com" }),
-                "sts:AssumeRole",
-                json!({ "ArnLike": { "aws:SourceArn": ["x", "arn:aws:ecs:*:123456789012:*"] } }),
-                Trusted::Yes,
-            ),
-            (
-                json!({ "Service": "ecs-tasks.amazonaws.com" }),
-                "sts:AssumeRole",
-                json!({ "ArnLike": { "aws:SourceArn": "arn:aws:ecs:us-east-1:123456789012:*" } }),
-                Trusted::No,
-            ),
-            (
-                json!({ "Service": "ecs-tasks.amazonaws.com" }),
-                "sts:AssumeRole",
-                json!({ "IpAddress": { "aws:SourceIp": "10.0.0.0/8" } }),
-                Trusted::Perhaps,
-            ),
-        ] {
-            // One statement may stand without a list.
-            let document = json!({ "Statement": { "Effect": "Allow", "Principal": principal, "Action": action, "Condition": condition } });
-            assert_eq!(tasks.is_trusted(&document), expected, "{document}");
-        }
-        let deny = json!({ "Statement": [{ "Effect": "Deny", "Principal": { "Service": "ecs-tasks.amazonaws.com" }, "Action": "sts:AssumeRole" }] });
-        assert_eq!(tasks.is_trusted(&deny), Trusted::No);
-    }
-}
+mod tests;

@@ -1,4 +1,6 @@
-use aws_sdk_ecs::types::{KeyValuePair, RuntimePlatform};
+use aws_sdk_ecs::types::{
+    Compatibility, ContainerDefinition, KeyValuePair, LinuxParameters, NetworkMode, RuntimePlatform,
+};
 
 use super::super::finding::{Verdict, healthy};
 use super::*;
