@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ledger::JobId;
 
 use crate::attach::found::Way;
+use crate::config::DEFAULT;
 use crate::variable::Variable;
 
 /// Takes failed Lambda invocations from queues and runs them to their end in containers.
@@ -18,7 +19,7 @@ pub struct Cli {
         short,
         global = true,
         env = Variable::Config.name(),
-        default_value = "immortal.toml",
+        default_value = DEFAULT,
         value_name = "FILE"
     )]
     pub config: PathBuf,
@@ -165,7 +166,7 @@ pub struct Retry {
 pub struct Attach {
     /// Name or ARN, with an optional version or alias: what is invoked is what has to be wired.
     pub function: String,
-    /// The queue, by URL or ARN; not said: the one in the configuration.
+    /// The queue, by URL or ARN; not said: the one in the configuration, which is not needed otherwise.
     #[arg(long, value_name = "QUEUE")]
     pub queue: Option<String>,
     /// By what failures get there: a destination also tells the error and the function.

@@ -44,7 +44,24 @@ type Desked = Desk<Cached<Account>>;
 
 /// Does what was said.
 pub async fn run(command: Command, config: &Path) -> Done {
-    let config = Config::load(config).map_err(|error| Refusal(causes(&error)))?;
+    let wrong = |error| Refusal(causes(&error));
+    match command {
+        Command::Attach(asked) => {
+            let config = Config::find(config).map_err(wrong)?;
+            let sdk = located(config.as_ref()).await;
+            let attached = attach::attach(&asked, config.as_ref(), &sdk, told);
+            Box::pin(attached).await.map(|()| Ended::Well)
+        }
+        Command::Detach(asked) => {
+            let sdk = located(Config::find(config).map_err(wrong)?.as_ref()).await;
+            Box::pin(attach::detach(&asked, &sdk, told)).await.map(|()| Ended::Well)
+        }
+        command => Box::pin(configured(command, Config::load(config).map_err(wrong)?)).await,
+    }
+}
+
+/// Does what takes a configuration.
+async fn configured(command: Command, config: Config) -> Done {
     match command {
         Command::Serve => Box::pin(served(config)).await,
         Command::Explain(asked) => Box::pin(explained(&asked, config)).await,
@@ -54,23 +71,22 @@ pub async fn run(command: Command, config: &Path) -> Done {
         Command::Retry(asked) => Box::pin(retried(&asked, &desk(config).await?)).await,
         Command::Quarantine(printed) => kept(printed, &ledger(&config).await?).await,
         Command::Reconcile => Box::pin(reconciled(&desk(config).await?)).await,
-        Command::Attach(asked) => {
-            let sdk = sdk(&config).await;
-            Box::pin(attach::attach(&asked, &config, &sdk, told)).await.map(|()| Ended::Well)
-        }
-        Command::Detach(asked) => {
-            let sdk = sdk(&config).await;
-            Box::pin(attach::detach(&asked, &sdk, told)).await.map(|()| Ended::Well)
-        }
         Command::Doctor(printed) => Box::pin(examined(printed, &config)).await,
         Command::CheckConfig => print("the configuration is valid\n"),
         // These need no configuration, and were done before.
-        Command::Completion { .. } | Command::Man => Ok(Ended::Well),
+        Command::Attach(_) | Command::Detach(_) | Command::Completion { .. } | Command::Man => {
+            Ok(Ended::Well)
+        }
     }
 }
 
 async fn sdk(config: &Config) -> SdkConfig {
-    runner::aws::config(config.region.clone()).await
+    located(Some(config)).await
+}
+
+/// AWS in the region of the configuration, or in that of the environment.
+async fn located(config: Option<&Config>) -> SdkConfig {
+    runner::aws::config(config.and_then(|config| config.region.clone())).await
 }
 
 async fn ledger(config: &Config) -> Result<Ledger, Refusal> {

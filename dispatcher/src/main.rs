@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser as _};
 use dispatcher::cli::{Cli, Command, LogFormat};
 use dispatcher::code::Code;
 use dispatcher::commands::{self, Ended};
-use dispatcher::config::Config;
+use dispatcher::config::{Config, DEFAULT};
 use dispatcher::lambda;
 use dispatcher::variable::Variable;
 use tokio::runtime::Builder;
@@ -33,7 +33,11 @@ fn main() -> ExitCode {
         return fail(Code::Usage, &problem);
     }
     let config = cli.config;
-    if let Err(error) = Config::load(&config) {
+    let loaded = match cli.command {
+        Command::Attach(_) | Command::Detach(_) => Config::find(&config).map(drop),
+        _ => Config::load(&config).map(drop),
+    };
+    if let Err(error) = loaded {
         return fail(Code::Usage, &runner::causes::causes(&error));
     }
     match block_on(Box::pin(commands::run(cli.command, &config))) {
@@ -71,7 +75,7 @@ fn as_function() -> ExitCode {
     if let Err(problem) = logs(LogFormat::Json) {
         return fail(Code::Usage, &problem);
     }
-    let path = variable(Variable::Config).unwrap_or_else(|| "immortal.toml".to_owned());
+    let path = variable(Variable::Config).unwrap_or_else(|| DEFAULT.to_owned());
     let run = async {
         let config = Config::load(path.as_ref()).map_err(|error| runner::causes::causes(&error))?;
         let desk = Box::pin(commands::desk(config)).await.map_err(|refusal| refusal.to_string())?;

@@ -92,6 +92,28 @@ fn an_attached_functions_failure_runs_and_a_detached_ones_does_not() {
     );
 }
 
+/// Whoever only has functions needs no configuration.
+#[test]
+fn a_queue_that_is_said_is_all_that_it_takes() {
+    let world = world(slow("python3.11"), "");
+    let (before, elsewhere) = (state(&world), tempfile::TempDir::new().unwrap());
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(e2e::dispatcher());
+        command.args(arguments).current_dir(&elsewhere).env_clear().envs(world.variables());
+        command.output().unwrap()
+    };
+    said(&run(&["attach", "resize", "--queue", FAILED]), 0);
+    assert_eq!(state(&world)["all"]["DestinationConfig"]["OnFailure"]["Destination"], FAILED);
+    said(&run(&["detach", "resize"]), 0);
+    assert_eq!(state(&world), before);
+    for (more, part) in [(vec![], "--queue"), (vec!["--queue", FAILED, "--own-role"], "trust")] {
+        let (_, error) = said(&run(&[&["attach", "resize"], &more[..]].concat()), 69);
+        assert!(error.contains(part) && error.contains("found no immortal.toml"), "{error}");
+    }
+    // One that is named has to be there.
+    said(&run(&["attach", "resize", "--queue", FAILED, "--config", "other.toml"]), 64);
+}
+
 /// What is printed is what is done: AWS's own CLI, run on it, has the same effect.
 #[test]
 fn the_printed_commands_do_the_same() {

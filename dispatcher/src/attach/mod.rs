@@ -18,7 +18,7 @@ use aws_config::SdkConfig;
 use tracing::info;
 
 use crate::cli::{Attach, Detach};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT};
 use crate::launch;
 use crate::people::Refusal;
 use crate::place::definition;
@@ -26,10 +26,11 @@ use found::{Found, Wanted};
 use plan::Plan;
 use trust::Who;
 
-/// Wires a function to a queue; the text for standard output goes to `print`, before anything is done.
+/// Wires a function to a queue; the text for standard output goes to `print`, before anything is done. The configuration
+/// is needed where the queue is not said, and for whom the role has to trust.
 pub async fn attach(
     asked: &Attach,
-    config: &Config,
+    config: Option<&Config>,
     sdk: &SdkConfig,
     print: impl Fn(&str) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
@@ -40,10 +41,10 @@ pub async fn attach(
     let arn = attributes.get("QueueArn").cloned().unwrap_or_default();
     let found = aws.find(&asked.function, Some(&arn)).await?;
     let wanted = Wanted {
-        trusted: if asked.own_role {
-            Some(who(&asked.function, config, sdk, &aws).await?)
-        } else {
-            None
+        trusted: match (asked.own_role, config) {
+            (false, _) => None,
+            (true, Some(config)) => Some(who(&asked.function, config, sdk, &aws).await?),
+            (true, None) => return Err(absent("whom the role has to trust (--own-role)")),
         },
         queue: arn,
         way: asked.way,
@@ -132,10 +133,11 @@ fn script(plan: &Plan, title: &str, arn: &str) -> String {
 }
 
 /// The queue that was said, or the only one that the configuration has for failures.
-fn queue(asked: &Attach, config: &Config) -> Result<String, Refusal> {
+fn queue(asked: &Attach, config: Option<&Config>) -> Result<String, Refusal> {
     if let Some(queue) = &asked.queue {
         return Ok(queue.clone());
     }
+    let config = config.ok_or_else(|| absent("the queue (or say it with --queue)"))?;
     let failures: Vec<_> = config.queue.iter().filter(|queue| !queue.task_states).collect();
     match failures.as_slice() {
         [only] => Ok(only.url.clone()),
@@ -148,6 +150,12 @@ fn queue(asked: &Attach, config: &Config) -> Result<String, Refusal> {
             )))
         }
     }
+}
+
+fn absent(what: &str) -> Refusal {
+    Refusal(format!(
+        "expected a configuration that says {what}, found no {DEFAULT} here: name it with --config or IMMORTAL_CONFIG"
+    ))
 }
 
 /// Lambda sends to standard queues alone (Lambda developer guide, "Retaining records").

@@ -3,6 +3,7 @@
 
 mod nearest;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::reconcile::next::Rules;
 use crate::resolve::allow::{Allow, matches};
 use crate::resolve::maps::Map;
 use crate::{place, policy, resolve};
+
+/// Where the configuration is if nothing is said.
+pub const DEFAULT: &str = "immortal.toml";
 
 /// A tag by which a function says itself which failures are run again.
 const TAG: &str = "immortal:rerun";
@@ -198,6 +202,18 @@ impl Config {
         Self::read(&text).map_err(|problem| ConfigError::Wrong { path: path.to_owned(), problem })
     }
 
+    /// As [`load`](Self::load), for what can do without: nothing where [`DEFAULT`] is not there.
+    pub fn find(path: &Path) -> Result<Option<Self>, ConfigError> {
+        match Self::load(path) {
+            Err(ConfigError::Unreadable { source, .. })
+                if path == Path::new(DEFAULT) && source.kind() == ErrorKind::NotFound =>
+            {
+                Ok(None)
+            }
+            loaded => loaded.map(Some),
+        }
+    }
+
     /// Reads the text of a file.
     pub fn read(text: &str) -> Result<Self, String> {
         let config: Self =
@@ -318,6 +334,14 @@ mod tests {
             assert!(parts.iter().all(|part| problem.contains(part)), "{problem}");
             assert!(problem.contains("line "), "{problem}");
         }
+    }
+
+    #[test]
+    fn only_the_file_that_nobody_named_may_be_missing() {
+        assert!(matches!(Config::find(DEFAULT.as_ref()), Ok(None)));
+        assert!(Config::find("other.toml".as_ref()).is_err());
+        assert!(Config::find("ledgr = 1\n".as_ref()).is_err());
+        assert!(Config::find(LEAST.as_ref()).unwrap().is_some());
     }
 
     #[test]
