@@ -38,7 +38,7 @@ pub struct Account {
 /// Lambda answers 100 questions for a function a second, and 15 of all others together, for everybody in the account
 /// (Lambda quotas, "API requests"). We take at most so much of it: so many at once, so many a second.
 const FUNCTIONS: (u32, f64) = (20, 50.0);
-const OTHERS: (u32, f64) = (5, 10.0);
+pub(crate) const OTHERS: (u32, f64) = (5, 10.0);
 
 /// Who waits for its turn to ask.
 #[derive(Debug)]
@@ -65,6 +65,11 @@ impl Account {
             functions: Turns::new(FUNCTIONS),
             others: Turns::new(OTHERS),
         }
+    }
+
+    /// Waits until another question may be asked that is not for a function.
+    pub(crate) async fn turn(&self) {
+        self.others.next().await;
     }
 }
 

@@ -136,9 +136,16 @@ const BROKEN: &[(&str, &str, Cure)] = &[
     ),
     (
         "client('ecr').batch_delete_image(repositoryName='immortal', imageIds=[{'imageTag': '1'}])",
-        "expected it in its registry",
+        "ImageNotFoundException",
         Cure::Script(
             "client('ecr').put_image(repositoryName='immortal', imageTag='1', imageManifest=json.dumps({'schemaVersion': 2, 'layers': []}), imageManifestMediaType='application/vnd.docker.distribution.manifest.v2+json')",
+        ),
+    ),
+    (
+        "client('ecr').delete_repository(repositoryName='immortal', force=True)",
+        "RepositoryNotFoundException",
+        Cure::Script(
+            "ecr = client('ecr')\necr.create_repository(repositoryName='immortal')\necr.put_image(repositoryName='immortal', imageTag='1', imageManifest=json.dumps({'schemaVersion': 2, 'layers': []}), imageManifestMediaType='application/vnd.docker.distribution.manifest.v2+json')",
         ),
     ),
     (
@@ -253,6 +260,18 @@ fn what_may_not_be_asked_is_untold_and_says_the_right_it_takes() {
     let text = denied("DescribeClusters", "ECS", 1);
     let line = text.lines().find(|line| line.contains("cluster immortal")).unwrap();
     assert!(line.starts_with('?') && line.contains("that needs ecs:DescribeClusters"), "{text}");
+}
+
+/// However many there are: this list has a page for each.
+#[test]
+fn functions_of_all_pages_are_looked_at() {
+    let first = slow("python3.11").named("first").with("DeadLetterConfig", Value::Null);
+    let world = World::of(vec![first, slow("python3.11")]);
+    world.config(&world.queue("auto"));
+    let told = world.json(&["doctor", "--json"]);
+    let about = |one: &&Value| one["subject"].as_str().unwrap().ends_with("function:resize");
+    let found = told.as_array().unwrap().iter().find(about).unwrap_or_else(|| panic!("{told}"));
+    assert!(found["says"].as_str().unwrap().contains("MaximumRetryAttempts 0"), "{found}");
 }
 
 #[test]

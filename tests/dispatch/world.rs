@@ -43,6 +43,10 @@ pub(crate) fn slow(runtime: &str) -> Deployed {
 
 impl World {
     pub(crate) fn with(function: Deployed) -> Self {
+        Self::of(vec![function])
+    }
+
+    pub(crate) fn of(functions: Vec<Deployed>) -> Self {
         let moto = Moto::start();
         let account = moto.script(
             "sqs = client('sqs')\nfor name in ['failed', 'done', 'states']:\n    sqs.create_queue(QueueName=name)\n\
@@ -50,7 +54,7 @@ impl World {
         );
         let directory = TempDir::new().unwrap();
         let account = account.as_str().unwrap().to_owned();
-        Self { moto, plane: ControlPlane::with(function), directory, account }
+        Self { moto, plane: ControlPlane::of(functions), directory, account }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -267,8 +267,9 @@ fn serve(
         let (status, body) = {
             let mut functions = functions.lock().unwrap();
             let meant = functions.iter().position(|function| function.is_meant(&path));
+            let listed = listed(&functions, &path);
             let function = &mut functions[meant.unwrap_or(0)];
-            match wiring::answer(function, method, &path, &body) {
+            match listed.or_else(|| wiring::answer(function, method, &path, &body)) {
                 Some((status, Value::Null)) => (status, Vec::new()),
                 Some((status, answer)) => (status, answer.to_string().into_bytes()),
                 None => answer(&path, function, host),
@@ -309,6 +310,21 @@ fn respond(status: u16, body: Vec<u8>, range: Option<&str>) -> (String, Vec<u8>)
     (format!("HTTP/1.1 {status} Status\r\n{error}Content-Length: {total}\r\n\r\n"), body)
 }
 
+/// The list of functions, a page for each, so that whoever wants them all has to turn the pages.
+fn listed(functions: &[Deployed], path: &str) -> Option<(u16, Value)> {
+    let (route, query) = path.split_once('?').unwrap_or((path, ""));
+    if route.trim_end_matches('/') != "/2015-03-31/functions" {
+        return None;
+    }
+    let marker = query.split('&').find_map(|pair| pair.strip_prefix("Marker="));
+    let at: usize = marker.map_or(0, |marker| marker.parse().unwrap());
+    let mut page = json!({ "Functions": [functions[at].configuration] });
+    if at + 1 < functions.len() {
+        page["NextMarker"] = (at + 1).to_string().into();
+    }
+    Some((200, page))
+}
+
 fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
     let json = |value: Value| (200, value.to_string().replace("HOST", host).into_bytes());
     let (route, _) = path.split_once('?').unwrap_or((path, ""));
@@ -336,9 +352,6 @@ fn answer(path: &str, function: &Deployed, host: &str) -> (u16, Vec<u8>) {
     }
     if route.ends_with("/invocations") {
         return (202, Vec::new());
-    }
-    if route.trim_end_matches('/') == "/2015-03-31/functions" {
-        return json(json!({ "Functions": [function.configuration] }));
     }
     if route.starts_with("/2015-03-31/functions/") && function.is_meant(path) {
         let mut configuration = function.configuration.clone();

@@ -2,12 +2,14 @@
 //! run, whether their roles may send.
 
 use aws_sdk_lambda::types::{FunctionConfiguration, FunctionEventInvokeConfig};
+use tracing::info;
 
 use super::finding::Finding;
 use super::queues::Queue;
 use super::{Patient, said};
 use crate::attach::call::quoted;
 use crate::attach::found::Way;
+use crate::aws::OTHERS;
 use crate::envelope::Kind;
 use crate::function::Function;
 use crate::place;
@@ -20,8 +22,8 @@ pub(super) struct Wired {
     pub(super) function: Function,
 }
 
-/// The most functions that are asked for: Lambda's control plane answers 15 times a second, for the whole account.
-const MOST: usize = 1_000;
+/// More functions than these take longer than anybody waits without a word.
+const MANY: usize = 100;
 
 /// A version or alias, and by what its failures come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,29 +64,46 @@ pub(super) async fn check(
     wired
 }
 
-/// All functions with their configurations of asynchronous invocations.
+/// All functions with their configurations of asynchronous invocations, at the pace that leaves Lambda's quota to others.
 async fn deployed(
     patient: &Patient<'_>,
 ) -> Result<Vec<(FunctionConfiguration, Vec<FunctionEventInvokeConfig>)>, String> {
-    let mut pages = patient.lambda.list_functions().into_paginator().items().send();
+    let mut pages = patient.lambda.list_functions().into_paginator().send();
+    let mut functions = Vec::new();
+    loop {
+        patient.account.turn().await;
+        let Some(page) = pages.next().await else { break };
+        let page = page.map_err(|error| said("lambda:ListFunctions", &error).1)?;
+        functions.extend(page.functions.unwrap_or_default());
+    }
+    if functions.len() > MANY {
+        let (_, pace) = OTHERS;
+        info!("asking where the failures of {} functions go, {pace} a second", functions.len());
+    }
     let mut all = Vec::new();
-    while let Some(function) = pages.next().await {
-        let function = function.map_err(|error| said("lambda:ListFunctions", &error).1)?;
-        let name = function.function_arn().unwrap_or_default();
-        let request = patient.lambda.list_function_event_invoke_configs().function_name(name);
-        let mut configs = request.into_paginator().items().send();
-        let mut found = Vec::new();
-        while let Some(config) = configs.next().await {
-            let config =
-                config.map_err(|error| said("lambda:ListFunctionEventInvokeConfigs", &error).1);
-            found.push(config?);
-        }
-        all.push((function, found));
-        if all.len() == MOST {
-            break;
-        }
+    for function in functions {
+        let configs = configs(patient, &function).await?;
+        all.push((function, configs));
     }
     Ok(all)
+}
+
+/// The configurations of a function and its versions.
+async fn configs(
+    patient: &Patient<'_>,
+    function: &FunctionConfiguration,
+) -> Result<Vec<FunctionEventInvokeConfig>, String> {
+    let request = patient.lambda.list_function_event_invoke_configs();
+    let request = request.function_name(function.function_arn().unwrap_or_default());
+    let mut pages = request.into_paginator().send();
+    let mut found = Vec::new();
+    // More than one page is more than 50 versions.
+    patient.account.turn().await;
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| said("lambda:ListFunctionEventInvokeConfigs", &error).1)?;
+        found.extend(page.function_event_invoke_configs.unwrap_or_default());
+    }
+    Ok(found)
 }
 
 /// By what a function and its versions are wired to a queue. Pure.

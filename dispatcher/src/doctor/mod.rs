@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use ledger::{Ledger, LedgerError};
+use ledger::{Ledger, LedgerError, Root};
 use runner::causes::causes;
 
 use crate::aws::Account;
@@ -56,6 +56,7 @@ pub async fn examine(
         signed: Signed::new(sdk).map_err(Refusal)?,
     };
     let mut findings = vec![probe(ledger).await];
+    findings.extend(apart(config, ledger));
     let queues = queues::check(&patient, &mut findings).await;
     let wired = functions::check(&patient, &queues, &mut findings).await;
     match config.launch.launcher {
@@ -102,6 +103,18 @@ async fn probe(ledger: &Ledger) -> Finding {
     }
 }
 
+/// A directory of this machine is none of a task's.
+fn apart(config: &Config, ledger: &Ledger) -> Option<Finding> {
+    let far = matches!(config.launch.launcher, launch::Kind::Ecs | launch::Kind::Batch);
+    let directory = matches!(config.root(), Ok(Root::Directory(_)));
+    (far && directory).then(|| {
+        Finding::note(
+            &format!("ledger {}", ledger.root()),
+            "is a directory: tasks see it only where their definitions mount it at the same place; Amazon S3 needs no mount",
+        )
+    })
+}
+
 /// Whether there is no such thing, and what was said: of a refusal for want of rights, the right.
 fn said<E, R>(action: &str, error: &SdkError<E, R>) -> (bool, String)
 where
@@ -111,7 +124,12 @@ where
     let Some(said) = error.as_service_error() else {
         return (false, format!("{action} got no answer: {}", causes(error)));
     };
-    let code = said.code().unwrap_or("unknown");
+    let Some(code) = said.code() else {
+        return (
+            false,
+            format!("{action} gave an answer that is not as documented: {}", causes(error)),
+        );
+    };
     let message = said.message().unwrap_or("without a message");
     if code.contains("AccessDenied") || code.contains("AuthorizationError") {
         return (false, format!("that needs {action} ({message})"));
