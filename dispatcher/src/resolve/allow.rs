@@ -48,7 +48,7 @@ impl Allow {
                         whoever may send to this queue may also say where outcomes go"
                 .to_owned());
         }
-        let foreign = |one: &Destination| matches!(one, Destination::Sqs { url } if !is_aws(url));
+        let foreign = |one: &Destination| matches!(one, Destination::Sqs { url } if !is_queue(url));
         if named.iter().any(foreign) {
             return Err("expected the https address of a queue of Amazon SQS in `destinations`, found another address".to_owned());
         }
@@ -103,15 +103,40 @@ fn place(arn: &str) -> (&str, &str) {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
-/// `https://HOST/…` with a host of Amazon's: no user, no port, no other scheme.
-fn is_aws(url: &str) -> bool {
-    let Some(host) = url.strip_prefix("https://").and_then(|rest| rest.split('/').next()) else {
-        return false;
+/// `https://HOST/ACCOUNT/NAME` with a host of Amazon SQS (AWS general reference, "Amazon SQS endpoints", and those of VPC
+/// endpoints): no user, no port, no other scheme, and none of the hosts that Amazon's customers may have names at.
+fn is_queue(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://") else { return false };
+    let [host, account, name] = rest.split('/').collect::<Vec<_>>()[..] else { return false };
+    let host = ["com", "com.cn", "eu"]
+        .into_iter()
+        .find_map(|domain| host.strip_suffix(domain)?.strip_suffix(".amazonaws."));
+    let Some(host) = host else { return false };
+    let sqs = match host.split('.').collect::<Vec<_>>()[..] {
+        ["queue"] => true,
+        ["sqs" | "sqs-fips", region] | [region, "queue"] => is_region(region),
+        [endpoint, "sqs", region, "vpce"] => is_plain(endpoint) && is_region(region),
+        _ => false,
     };
-    let plain = host
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
-    plain && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
+    let name = name.strip_suffix(".fifo").unwrap_or(name);
+    let account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    sqs && account && is_plain(&name.replace('_', "-").to_ascii_lowercase())
+}
+
+/// `eu-west-1`, `us-gov-east-1`, and no `s3-eu-west-1`, at which buckets have hosts.
+fn is_region(text: &str) -> bool {
+    let words: Vec<&str> = text.split('-').collect();
+    let [words @ .., number] = &words[..] else { return false };
+    let is = |word: &str, of: fn(&u8) -> bool| !word.is_empty() && word.bytes().all(|b| of(&b));
+    words.len() >= 2
+        && words.iter().all(|word| is(word, u8::is_ascii_lowercase))
+        && is(number, u8::is_ascii_digit)
+}
+
+/// Letters, digits and hyphens: a part of a host's name.
+fn is_plain(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=80).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn tagged(function: &Function, tag: &str) -> bool {
@@ -178,34 +203,97 @@ mod tests {
             closed.check_destinations(Some(&named("s3://b/p"))).unwrap_err().contains("[allow]")
         );
         let open = Allow { destinations: true, ..Allow::default() };
-        let good = "sqs:https://sqs.eu-west-1.amazonaws.com/123456789012/done,s3://b/p,stdout";
-        assert_eq!(open.check_destinations(Some(&named(good))), Ok(()));
-        for bad in [
-            "http://sqs.eu-west-1.amazonaws.com/1/q",
-            "https://169.254.170.2/v2/credentials",
-            "http://169.254.169.254/",
-            "https://[fd00:ec2::254]/",
-            "https://[::ffff:169.254.170.2]/",
-            "https://2852039166/",
-            "https://0xa9fea9fe/",
-            "https://0/",
-            "https://localhost/",
-            "https://sqs.amazonaws.com.evil.example/",
-            "https://evil.example/.amazonaws.com",
-            "https://user@sqs.eu-west-1.amazonaws.com/1/q",
-            "https://sqs.eu-west-1.amazonaws.com:8080/1/q",
-            "https://sqs.eu-west-1.amazonaws.com\\@evil.example/",
-            "https://evil.example#.amazonaws.com",
-            "https://evil.example?.amazonaws.com",
-            "https://ѕqs.amazonaws.com/",
-            "ftp://sqs.amazonaws.com/",
-            "file:///etc/passwd",
+        for good in [
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/done",
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/Done_2-b.fifo",
+            "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/done",
+            "https://sqs.eusc-de-east-1.amazonaws.eu/123456789012/done",
+            "https://sqs-fips.us-east-1.amazonaws.com/123456789012/done",
+            "https://eu-west-1.queue.amazonaws.com/123456789012/done",
+            "https://queue.amazonaws.com/123456789012/done",
+            "https://vpce-0a1b-2c.sqs.eu-west-1.vpce.amazonaws.com/123456789012/done",
         ] {
-            let url = bad.to_owned();
-            let found = open.check_destinations(Some(&[Destination::Sqs { url }]));
-            assert!(found.is_err(), "{bad}");
+            let list = format!("sqs:{good},s3://b/p,stdout");
+            assert_eq!(open.check_destinations(Some(&named(&list))), Ok(()), "{good}");
+        }
+        for bad in HOSTILE {
+            let url = format!("{bad}123456789012/done");
+            for url in [url, bad.to_owned()] {
+                let found = open.check_destinations(Some(&[Destination::Sqs { url }]));
+                assert!(found.is_err(), "{bad}");
+            }
         }
     }
+
+    /// Ways of writing addresses that are no queue's; the path follows.
+    const HOSTILE: [&str; 60] = [
+        // Where containers and machines find credentials, and this machine itself.
+        "https://169.254.169.254/",
+        "https://169.254.170.2/",
+        "https://169.254.170.23/",
+        "http://169.254.169.254/",
+        "https://[fd00:ec2::254]/",
+        "https://[fd00:ec2::23]/",
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://0/",
+        "https://0.0.0.0/",
+        "https://localhost/",
+        "https://localhost./",
+        "https://[::1]/",
+        "https://[::]/",
+        // The same in other numbers.
+        "https://2852039166/",
+        "https://2130706433/",
+        "https://0xa9fea9fe/",
+        "https://0xa9.0xfe.0xa9.0xfe/",
+        "https://0251.0376.0251.0376/",
+        "https://025177524776/",
+        "https://169.254.43518/",
+        "https://[::ffff:169.254.170.2]/",
+        "https://[::ffff:a9fe:aa02]/",
+        "https://[64:ff9b::a9fe:a9fe]/",
+        "https://[fe80::1%25eth0]/",
+        "https://\u{ff11}\u{ff12}\u{ff17}.0.0.1/",
+        "https://169\u{3002}254\u{3002}169\u{3002}254/",
+        // Networks of one's own.
+        "https://10.0.0.1/",
+        "https://172.16.0.1/",
+        "https://192.168.0.1/",
+        "https://100.64.0.1/",
+        "https://[fc00::1]/",
+        // Names that look like Amazon's.
+        "https://sqs.eu-west-1.amazonaws.com.evil.example/",
+        "https://sqs.eu-west-1.amazonaws.com./",
+        "https://sqs.eu-west-1.evilamazonaws.com/",
+        "https://evil.example/.amazonaws.com/",
+        "https://evil.example#.amazonaws.com/",
+        "https://evil.example?.amazonaws.com/",
+        "https://evil.example\\.amazonaws.com/",
+        "https://evil.example%23.amazonaws.com/",
+        "https://evil.example%2f.amazonaws.com/",
+        "https://evil.example\t.amazonaws.com/",
+        "https://evil.example\n.amazonaws.com/",
+        "https://\u{455}qs.eu-west-1.amazonaws.com/",
+        "https://SQS.eu-west-1.amazonaws.com/",
+        "https://sqs..amazonaws.com/",
+        // Names that Amazon gives to its customers.
+        "https://x.execute-api.eu-west-1.amazonaws.com/",
+        "https://sqs.eu-west-1.elb.amazonaws.com/",
+        "https://internal-sqs-1.eu-west-1.elb.amazonaws.com/",
+        "https://ip-10-0-0-1.eu-west-1.compute.amazonaws.com/",
+        "https://sqs.s3.amazonaws.com/",
+        "https://sqs.s3-eu-west-1.amazonaws.com/",
+        // Users, ports, schemes.
+        "https://user@sqs.eu-west-1.amazonaws.com/",
+        "https://sqs.eu-west-1.amazonaws.com@evil.example/",
+        "https://sqs.eu-west-1.amazonaws.com\\@evil.example/",
+        "https://sqs.eu-west-1.amazonaws.com:8080/",
+        "http://sqs.eu-west-1.amazonaws.com/",
+        "ftp://sqs.eu-west-1.amazonaws.com/",
+        "file://sqs.eu-west-1.amazonaws.com/",
+        "HTTPS://sqs.eu-west-1.amazonaws.com/",
+    ];
 
     #[test]
     fn names_and_tags_are_asked_for() {
