@@ -26,6 +26,14 @@ pub enum NameError {
     /// The name itself has a character that Lambda does not allow.
     #[error("expected a function name of 1 to 64 letters, digits, `-` and `_`, found `{0}`")]
     Name(String),
+    /// The qualifier is neither a version nor an alias.
+    #[error(
+        "expected a version or an alias of 1 to 128 letters, digits, `$`, `.`, `-` and `_`, found `{0}`"
+    )]
+    Qualifier(String),
+    /// A part of the ARN, which would become part of an address, is none.
+    #[error("expected an ARN like `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, found `{0}`")]
+    Arn(String),
 }
 
 impl FunctionName {
@@ -56,7 +64,12 @@ impl FromStr for FunctionName {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let parts: Vec<&str> = text.split(':').collect();
         let (prefix, rest) = match parts.as_slice() {
-            ["arn", _, "lambda", _, _, "function", rest @ ..] => (6, rest),
+            ["arn", partition, "lambda", region, account, "function", rest @ ..] => {
+                if !is_place(partition) || !is_place(region) || !is_account(account) {
+                    return Err(NameError::Arn(text.to_owned()));
+                }
+                (6, rest)
+            }
             ["arn", ..] => return Err(NameError::Shape(text.to_owned())),
             [account, "function", rest @ ..] if is_account(account) => (2, rest),
             ["function", rest @ ..] if !rest.is_empty() => (1, rest),
@@ -69,6 +82,9 @@ impl FromStr for FunctionName {
         };
         if !is_name(name) {
             return Err(NameError::Name(name.to_owned()));
+        }
+        if let Some(qualifier) = qualifier.as_ref().filter(|qualifier| !is_qualifier(qualifier)) {
+            return Err(NameError::Qualifier(qualifier.clone()));
         }
         let prefix: String = parts[..prefix].iter().flat_map(|part| [*part, ":"]).collect();
         Ok(Self { prefix, name: name.to_owned(), qualifier })
@@ -86,9 +102,23 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// A partition or a region: what a host's name is made of.
+fn is_place(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    (1..=64).contains(&text.len()) && text.bytes().all(is_letter)
+}
+
+fn is_qualifier(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| is_letter(byte) || matches!(byte, b'$' | b'.'))
+}
+
+const fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 #[cfg(test)]
@@ -97,42 +127,139 @@ mod tests {
 
     #[test]
     fn every_documented_shape_is_taken_apart() {
+        const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:resize";
+        let longest = "a".repeat(64);
+        let alias = "a".repeat(128);
         let table = [
-            ("resize", "resize", None),
-            ("resize:7", "resize", Some("7")),
-            ("function:resize", "function:resize", None),
-            ("123456789012:function:resize:live", "123456789012:function:resize", Some("live")),
-            (
-                "arn:aws:lambda:eu-west-1:123456789012:function:resize:$LATEST",
-                "arn:aws:lambda:eu-west-1:123456789012:function:resize",
-                Some("$LATEST"),
-            ),
+            ("resize".to_owned(), None),
+            ("RE_size-2".to_owned(), None),
+            ("-".to_owned(), None),
+            ("7".to_owned(), None),
+            ("function".to_owned(), None),
+            (longest, None),
+            ("resize".to_owned(), Some("7")),
+            ("resize".to_owned(), Some("$LATEST")),
+            ("resize".to_owned(), Some("$LATEST.PUBLISHED")),
+            ("resize".to_owned(), Some("live")),
+            ("resize".to_owned(), Some("LIVE_2-b")),
+            ("resize".to_owned(), Some(alias.as_str())),
+            ("function:resize".to_owned(), None),
+            ("function:resize".to_owned(), Some("7")),
+            ("123456789012:function:resize".to_owned(), None),
+            ("123456789012:function:resize".to_owned(), Some("live")),
+            (ARN.to_owned(), None),
+            (ARN.to_owned(), Some("$LATEST")),
+            (ARN.to_owned(), Some("42")),
+            (ARN.to_owned(), Some("live")),
+            (ARN.replace("aws:", "aws-cn:").replace("eu-west", "cn-north"), None),
+            (ARN.replace("aws:", "aws-us-gov:").replace("eu-west", "us-gov-east"), None),
+            (ARN.replace("aws:", "aws-iso:").replace("eu-west", "us-iso-east"), None),
+            (ARN.replace("aws:", "aws-iso-b:").replace("eu-west", "us-isob-east"), None),
+            (ARN.replace("aws:", "aws-iso-e:").replace("eu-west", "eu-isoe-west"), None),
+            (ARN.replace("aws:", "aws-eusc:").replace("eu-west", "eusc-de-east"), None),
+            (ARN.replace("eu-west-1", "ap-southeast-7"), Some("7")),
         ];
-        for (text, unqualified, qualifier) in table {
-            let name: FunctionName = text.parse().unwrap();
+        for (unqualified, qualifier) in &table {
+            let qualified = qualifier.map(|qualifier| format!("{unqualified}:{qualifier}"));
+            let text = qualified.as_ref().unwrap_or(unqualified);
+            let name: FunctionName = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(
-                (name.unqualified().as_str(), name.qualifier()),
-                (unqualified, qualifier),
+                (&name.unqualified(), name.qualifier()),
+                (unqualified, *qualifier),
                 "{text}"
             );
-            assert_eq!((name.name(), name.to_string().as_str()), ("resize", text));
+            assert_eq!(
+                (name.name(), &name.to_string()),
+                (unqualified.rsplit(':').next().unwrap(), text)
+            );
+            let region = unqualified.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+            assert_eq!(name.region(), region, "{text}");
         }
     }
 
-    #[test]
-    fn the_region_is_that_of_the_arn() {
-        let name: FunctionName =
-            "arn:aws:lambda:eu-west-1:123456789012:function:f".parse().unwrap();
-        assert_eq!(name.region(), Some("eu-west-1"));
-        assert_eq!("f".parse::<FunctionName>().unwrap().region(), None);
-    }
-
+    /// What stands in an ARN becomes part of a host's name, and of a path.
     #[test]
     fn what_is_no_name_is_refused() {
-        for text in
-            ["", "a b", "a:b:c", "a:", "arn:aws:s3:::bucket", "../x", "arn:aws:lambda:r:1:layer:l"]
-        {
-            assert!(text.parse::<FunctionName>().is_err(), "{text}");
+        let (long, longer) = ("a".repeat(65), format!("a:{}", "b".repeat(129)));
+        for text in [
+            "",
+            " ",
+            ":",
+            "::",
+            "a b",
+            "a:b:c",
+            "a:",
+            ":a",
+            "function:",
+            "resize:live:7",
+            "resize:a b",
+            "resize:a/../b",
+            "resize:7?x=1",
+            "resize:7#",
+            "resize:l\u{ed}ve",
+            "../x",
+            "..",
+            "a.b",
+            "a/b",
+            "a\\b",
+            "a%2fb",
+            "a?b",
+            "a#b",
+            "a@b",
+            "a\0b",
+            "a\nb",
+            "a\r\nHost: x",
+            "\u{440}esize",
+            "resize\u{200b}",
+            "resi\u{202e}ze",
+            "$LATEST",
+            "*",
+            long.as_str(),
+            longer.as_str(),
+            "12345678901:function:resize",
+            "1234567890123:function:resize",
+            "12345678901x:function:resize",
+            "123456789012:layer:resize",
+            "arn",
+            "arn:",
+            "arn:aws",
+            "arn:aws:s3:::bucket",
+            "arn:aws:lambda:eu-west-1:123456789012:layer:resize",
+            "arn:aws:lambda:eu-west-1:123456789012:event-source-mapping:x",
+            "arn:aws:lambda:eu-west-1:123456789012:function",
+            "arn:aws:lambda:eu-west-1:123456789012:function:",
+            "arn:aws:lambda:eu-west-1:123456789012:function:a:b:c",
+            "arn:aws:lambda:eu-west-1:123456789012:function:a/b",
+            "arn:aws:lambda:eu-west-1:123456789012:function/a",
+            "arn:aws:lambda:eu-west-1::function:resize",
+            "arn:aws:lambda:eu-west-1:1:function:resize",
+            "arn:aws:lambda:eu-west-1:12345678901\u{662}:function:resize",
+            "arn:aws:lambda::123456789012:function:resize",
+            "arn::lambda:eu-west-1:123456789012:function:resize",
+            "arn:aws:lambda:EU-WEST-1:123456789012:function:resize",
+            "arn:aws:lambda:evil.example/#:123456789012:function:resize",
+            "arn:aws:lambda:evil.example?:123456789012:function:resize",
+            "arn:aws:lambda:x@169.254.170.2/:123456789012:function:resize",
+            "arn:aws:lambda:169.254.170.2:123456789012:function:resize",
+            "arn:aws:lambda:eu-west-1\\evil:123456789012:function:resize",
+            "arn:aws:lambda:eu-west-1.evil.example:123456789012:function:resize",
+            "arn:aws.evil:lambda:eu-west-1:123456789012:function:resize",
+            "ARN:aws:lambda:eu-west-1:123456789012:function:resize",
+            " arn:aws:lambda:eu-west-1:123456789012:function:resize",
+            "arn:aws:lambda:eu-west-1:123456789012:function:resize\n",
+        ] {
+            assert!(text.parse::<FunctionName>().is_err(), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_taken_is_plain_and_written_as_it_was_read(text in "(arn:aws[a-z-]{0,3}:lambda:)?([ -~]{0,12}:)?([0-9]{12}:)?(function:)?\\PC{0,12}(:[ -~]{0,6})?") {
+            if let Ok(name) = text.parse::<FunctionName>() {
+                proptest::prop_assert_eq!(name.to_string(), text.clone());
+                proptest::prop_assert!(text.bytes().all(|byte| is_letter(byte) || matches!(byte, b':' | b'$' | b'.')));
+                proptest::prop_assert!(name.region().is_none_or(is_place));
+            }
         }
     }
 }
