@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use e2e::{Cluster, Faults, Package, Sandbox};
+use e2e::{Cluster, Faults, Package, Sandbox, Scripted};
 use serde_json::{Value, json};
 
 use crate::arrive::{ID, record};
@@ -72,6 +72,44 @@ fn a_bucket_keeps_records_and_tells_of_them() {
     world.until("its message is deleted", || world.left() == 0);
     let kept = world.json(&["quarantine", "--json"]);
     assert!(kept[0]["reason"].as_str().unwrap().contains("found no such object"), "{kept}");
+}
+
+/// Only there a record of a stream has its event.
+#[test]
+fn a_bucket_keeps_batches_of_streams() {
+    let world = world();
+    let _serving = world.serve();
+    let key = "aws/lambda/1f2e3d4c/shardId-000000000001/2026/10/09/2026-10-09T16.43.26-0b1c2d3e";
+    let event =
+        json!({ "Records": [{ "eventSource": "aws:kinesis", "kinesis": { "data": "eA==" } }] });
+    let mut batch = record(ID);
+    batch.as_object_mut().unwrap().retain(|name, _| !name.ends_with("Payload"));
+    batch["KinesisBatchInfo"] = json!({ "shardId": "shardId-000000000001", "batchSize": 1 });
+    batch["payload"] = event.to_string().into();
+    world.moto.bucket("failed-batches");
+    world.moto.put(&format!("failed-batches/{key}"), batch.to_string().as_bytes());
+    let notice = json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+        "s3": { "bucket": { "name": "failed-batches" }, "object": { "key": key } } }] });
+    world.send(&notice.to_string(), &json!({}));
+    assert_eq!(world.records(1)[0]["responsePayload"]["done"], event, "{}", world.log());
+    world.until("its message is deleted", || world.left() == 0);
+}
+
+#[test]
+fn a_workflow_that_waits_is_told_the_answer() {
+    let (world, states) = (world(), Scripted::new("none", []));
+    let _serving = world.served_by(&dispatcher(), &[("AWS_ENDPOINT_URL_SFN", states.url())]);
+    let message =
+        json!({ "function": "resize", "event": { "orderId": 42 }, "TaskToken": "canary-token" });
+    world.send(&message.to_string(), &json!({}));
+    world.until("it is told", || !states.calls("SendTaskSuccess").is_empty());
+    world.until("no job is unfinished", || world.unfinished() == 0);
+    let [call] = &states.calls("SendTaskSuccess")[..] else { panic!("{}", world.log()) };
+    assert_eq!(call["taskToken"], "canary-token");
+    let output: Value = serde_json::from_str(call["output"].as_str().unwrap()).unwrap();
+    assert_eq!(output["done"], json!({ "orderId": 42 }));
+    assert_eq!(world.left(), 0);
+    assert!(!world.log().contains("canary-token"), "{}", world.log());
 }
 
 const SLOW_WATCH: &str =

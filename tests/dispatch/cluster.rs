@@ -1,6 +1,6 @@
 //! On ECS: a cluster that keeps to its tokens, and that refuses.
 
-use e2e::{Cluster, Faults};
+use e2e::{Cluster, Deployed, Faults, Package};
 use serde_json::json;
 
 use crate::world::{World, slow};
@@ -116,4 +116,40 @@ fn a_task_that_was_started_long_ago_and_not_recorded_is_found() {
     let mut reconcile = world.command(&["reconcile"]);
     assert!(reconcile.envs(variables).status().unwrap().success());
     assert_eq!((&read()["id"], cluster.started()), (&id, 1));
+}
+
+/// `CloudWatch` Logs has what a task writes, if its definition says so.
+#[test]
+fn whoever_waits_for_a_task_reads_its_last_line_meanwhile() {
+    let code = "import time\ndef handler(event, context):\n    time.sleep(8)\n    return 'done'\n";
+    let package = Package::default().file("app.py", code);
+    let world = World::with(Deployed::new(&package, "python3.11", "app.handler"));
+    world.on("");
+    let cluster = cluster(&world, Faults::default());
+    cluster.register(&json!({
+        "family": "immortal-python-x86-64",
+        "containerDefinitions": [
+            { "name": "beside" },
+            { "name": "runner", "logConfiguration": { "logDriver": "awslogs", "options": {
+                "awslogs-group": "/immortal", "awslogs-stream-prefix": "run", "awslogs-region": "eu-west-1",
+            } } },
+        ],
+    }));
+    world.moto.script(
+        "logs, group, stream = client('logs'), '/immortal', 'run/runner/0'\n\
+         logs.create_log_group(logGroupName=group)\n\
+         logs.create_log_stream(logGroupName=group, logStreamName=stream)\n\
+         now = 1000 * int(__import__('time').time())\n\
+         events = [{'timestamp': now + n, 'message': f'step {n} \\x1b[2J'} for n in range(3)]\n\
+         logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)",
+    );
+    let mut submit = world.command(&["submit", "resize", "--id", "mine", "--wait"]);
+    let output = submit.env("AWS_ENDPOINT_URL_ECS", cluster.url()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "\"done\"", "{told}");
+    let lines: Vec<&str> = told.lines().filter(|line| line.contains(": step ")).collect();
+    assert!(!lines.is_empty(), "{told}");
+    for line in lines {
+        assert!(line.contains("mine: running since ") && line.ends_with(": step 2 [2J"), "{told}");
+    }
 }

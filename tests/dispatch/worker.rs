@@ -10,11 +10,15 @@ use crate::world::{World, slow};
 const JOB: &str = "8f0d0d9a-6e0b-4c1d-8a3c-5b4b2f5a9b11";
 
 fn world(more: &str) -> World {
+    with("dead-letter", &format!("{more}\n[worker]\nmode = \"worker\""))
+}
+
+/// With messages of this kind, and a configuration that ends with that of workers.
+fn with(kind: &str, more: &str) -> World {
     let world = World::with(slow("python3.11"));
     world.moto.script("client('sqs').create_queue(QueueName='work')");
-    let workers =
-        format!("{more}\n[worker]\nmode = \"worker\"\nqueue = \"{}\"\n", world.url("work"));
-    world.config(&format!("{}[watch]\npause = \"1s\"\n{workers}", world.queue("dead-letter")));
+    let workers = format!("{more}\nqueue = \"{}\"\n", world.url("work"));
+    world.config(&format!("{}[watch]\npause = \"1s\"\n{workers}", world.queue(kind)));
     world
 }
 
@@ -110,4 +114,50 @@ fn who_runs_it_is_explained() {
     let told = &world.json(&["explain", "--json", &path])[0];
     assert_eq!(told["mode"], "for workers (`mode = \"worker\"`)", "{told}");
     assert_eq!(told["placement"]["queue"], json!(world.url("work")));
+}
+
+/// So many requests at once, dispatched: what each was started by.
+fn started_by(world: &World, requests: usize) -> Vec<String> {
+    for number in 0..requests {
+        let request = json!({ "immortal": 1, "id": format!("j-{number}"), "function": "resize", "event": number });
+        world.send(&request.to_string(), &json!({}));
+    }
+    let serving = world.serve();
+    world.until("all are dispatched", || world.left() == 0);
+    drop(serving);
+    let launcher = |number| {
+        let shown = world.json(&["show", &format!("j-{number}"), "--json"]);
+        shown["launches"][0]["launcher"].as_str().unwrap().to_owned()
+    };
+    let mut found: Vec<String> = (0..requests).map(launcher).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn the_few_get_containers_of_their_own_and_the_many_go_to_workers() {
+    let world = with("direct", "[worker]\nmode = \"auto\"\nabove = 2");
+    assert_eq!(started_by(&world, 5), ["process", "process", "worker", "worker", "worker"]);
+    assert!(work(&world).status.success());
+    let ids: std::collections::BTreeSet<String> = world
+        .records(5)
+        .iter()
+        .map(|record| record["requestContext"]["requestId"].to_string())
+        .collect();
+    assert_eq!(ids.len(), 5, "{ids:?}");
+    world.until("no job is unfinished", || world.unfinished() == 0);
+}
+
+#[test]
+fn what_workers_are_too_small_for_gets_a_container_of_its_own_however_many_there_are() {
+    let world = with("direct", "[worker]\nmode = \"auto\"\nabove = 0\nmemory = 128");
+    assert_eq!(started_by(&world, 3), ["process", "process", "process"]);
+    let request = world.path("message.json");
+    fs::write(&request, r#"{"immortal":1,"function":"resize","event":{}}"#).unwrap();
+    let told = &world.json(&["explain", "--json", &request.display().to_string()])[0];
+    assert_eq!(
+        told["mode"], "a container of its own: the function has 256 MB, more than 128",
+        "{told}"
+    );
+    assert_eq!(world.records(3).len(), 3);
 }
