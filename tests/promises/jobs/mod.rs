@@ -1,0 +1,7 @@
+//! Jobs of a ledger: one owner for an attempt, one outcome for a job, whatever happens.
+
+mod desk;
+mod end;
+mod owner;
+mod refused;
+mod stop;
