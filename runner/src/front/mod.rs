@@ -57,7 +57,7 @@ impl Default for Settings {
             // As many as Lambda runs at the same time in an account.
             queue: 1000,
             strict: false,
-            // An event is held in memory: more than any limit of Lambda's, less than what ends the program.
+            // More than any limit of Lambda's, less than what fills a disk.
             max_request: 1 << 30,
             cors: None,
             later: LaterLimits::default(),

@@ -24,7 +24,7 @@ const COPIED: usize = 64 << 10;
 /// How many events may wait, and how they are tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Events in memory, running ones and those between two attempts included.
+    /// Events that are kept, running ones and those between two attempts included.
     pub events: usize,
     /// Their bytes.
     pub bytes: usize,
