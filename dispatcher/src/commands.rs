@@ -25,7 +25,7 @@ use crate::launch::{self, Launcher};
 use crate::metrics::Metrics;
 use crate::people::{self, Refusal, list, show, submit};
 use crate::queue::Queue;
-use crate::reconcile;
+use crate::reconcile::{self, watched::Watched};
 use crate::resolve::directory::{Cached, Directory};
 use crate::serve::{Shared, serve};
 use crate::{file, http};
@@ -40,7 +40,8 @@ pub enum Ended {
 }
 
 type Done = Result<Ended, Refusal>;
-type Desked = Desk<Cached<Account>>;
+/// A desk with AWS behind it.
+pub type Desked = Desk<Cached<Account>>;
 
 /// Does what was said.
 pub async fn run(command: Command, config: &Path) -> Done {
@@ -124,19 +125,30 @@ fn launcher(config: &Config, sdk: &SdkConfig) -> Launcher {
 pub async fn desk(config: Config) -> Result<Desked, Refusal> {
     let sdk = sdk(&config).await;
     let root = config.root().map_err(|error| Refusal(causes(&error)))?;
-    Ok(Desk {
-        ledger: open(&root, &sdk)?,
+    let ledger = open(&root, &sdk)?;
+    Ok(furnished(config, sdk, ledger))
+}
+
+/// The same, with this access to AWS and this ledger.
+pub fn furnished(config: Config, sdk: SdkConfig, ledger: Ledger) -> Desked {
+    Desk {
+        ledger,
         directory: Cached::new(Account::new(&sdk)),
         launcher: launcher(&config, &sdk),
+        watched: Watched::default(),
         config,
         sdk,
-    })
+    }
 }
 
 async fn served(config: Config) -> Done {
     let mut stop = stop()?;
     let (desk, queues) = tokio::select! {
-        opened = Box::pin(opened(config)) => opened?,
+        opened = Box::pin(async {
+            let desk = desk(config).await?;
+            let queues = queues(&desk).await?;
+            Ok::<_, Refusal>((desk, queues))
+        }) => opened?,
         _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Well),
     };
     let listen = desk.config.serve.listen;
@@ -153,9 +165,8 @@ async fn served(config: Config) -> Done {
     Ok(Ended::Well)
 }
 
-/// The desk, and the queues of the configuration, ready to be read.
-async fn opened(config: Config) -> Result<(Desked, Vec<(Queue, QueueSettings)>), Refusal> {
-    let desk = desk(config).await?;
+/// The queues of the configuration, ready to be read.
+pub async fn queues(desk: &Desked) -> Result<Vec<(Queue, QueueSettings)>, Refusal> {
     let client = aws_sdk_sqs::Client::new(&desk.sdk);
     let mut queues = Vec::new();
     for settings in &desk.config.queue {
@@ -167,7 +178,7 @@ async fn opened(config: Config) -> Result<(Desked, Vec<(Queue, QueueSettings)>),
     if queues.is_empty() {
         warn!("no [[queue]] is configured: only jobs that are recorded already are looked after");
     }
-    Ok((desk, queues))
+    Ok(queues)
 }
 
 /// Becomes true at SIGTERM or SIGINT.

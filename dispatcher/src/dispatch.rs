@@ -17,11 +17,12 @@ use crate::deliver::deliver;
 use crate::envelope::{self, Failed, Known, Understood};
 use crate::failpoint::failpoint;
 use crate::function::Function;
-use crate::launch::{Launched, Launcher, Refused};
+use crate::launch::{Launched, Launcher, Refused, worker};
 use crate::lost::{self, Why};
 use crate::message::Message;
 use crate::place::{self, Wanted};
 use crate::policy::{self, Verdict};
+use crate::reconcile::watched::Watched;
 use crate::resolve::directory::{Directory, LookupError};
 use crate::resolve::{Resolved, Unresolved, resolve};
 use crate::{aws, jobs, quarantine};
@@ -35,6 +36,8 @@ pub struct Desk<D> {
     pub directory: D,
     /// What starts runners.
     pub launcher: Launcher,
+    /// What it has started, as far as that is remembered.
+    pub watched: Watched,
     /// The configuration.
     pub config: Config,
     /// Region, credentials, endpoints.
@@ -294,6 +297,11 @@ impl<D: Directory> Desk<D> {
             Ok(launched) => {
                 let launch = launch.as_started(&launched.id, Time::now());
                 self.ledger.launched(&job.id, &launch).await?;
+                if launch.launcher == worker::NAME {
+                    self.watched.message(&job.id, self.config.serve.every, None);
+                } else {
+                    self.watched.container(&job.id, &launched.id);
+                }
                 failpoint("start-recorded");
                 if mutant("forget-after-start") {
                     self.ledger.delivered(&job.id).await?;

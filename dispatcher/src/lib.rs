@@ -42,5 +42,6 @@ pub mod roles;
 mod seconds;
 pub mod serve;
 pub mod signed;
+pub mod together;
 pub mod told;
 pub mod variable;

@@ -1,19 +1,25 @@
-//! An SQS queue: messages received with all they carry, done, or left for later. Owns the calls; what a message
-//! means is `envelope`'s business.
+//! An SQS queue: messages received with all they carry, done (ten at once), or left for later. Owns the calls; what a
+//! message means is `envelope`'s business.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, DeleteMessageBatchRequestEntry, MessageAttributeValue,
+    MessageSystemAttributeName, QueueAttributeName,
+};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use ledger::Redacted;
 use runner::causes::causes;
 use thiserror::Error;
 
 use crate::message::{Attribute, Message};
+use crate::together::Together;
 
+const DELETE: &str = "DeleteMessageBatch";
 /// The longest visibility time-out (SQS quotas), seconds.
 const LONGEST: u64 = 43_200;
 /// So long an empty queue is waited at. At a stop the answer that is under way has to be waited for, since the queue
@@ -21,7 +27,7 @@ const LONGEST: u64 = 43_200;
 pub const WAIT: Duration = Duration::from_secs(5);
 
 /// A queue did not do as it was told.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("{operation} of `{url}` failed: {problem}")]
 pub struct QueueError {
     /// API operation.
@@ -39,6 +45,7 @@ pub struct Queue {
     url: String,
     arn: String,
     hidden: Duration,
+    done: Together<Redacted<String>, Result<(), QueueError>>,
 }
 
 /// A message, and the handle by which it is done or given back.
@@ -58,7 +65,11 @@ impl Queue {
         let answer = answer.map_err(|error| failed("GetQueueAttributes", url, &error))?;
         let arn = answer.attributes().and_then(|all| all.get(&QueueAttributeName::QueueArn));
         let arn = arn.cloned().unwrap_or_default();
-        Ok(Self { client, url: url.to_owned(), arn, hidden })
+        let (deleting, url) = (client.clone(), url.to_owned());
+        let of = url.clone();
+        let done =
+            Together::new(move |some| delete(deleting.clone(), of.clone(), some).boxed_local());
+        Ok(Self { client, url, arn, hidden, done })
     }
 
     /// Its ARN.
@@ -90,9 +101,8 @@ impl Queue {
 
     /// The message has done its duty.
     pub async fn done(&self, delivery: &Delivery) -> Result<(), QueueError> {
-        let request = self.client.delete_message().queue_url(&self.url);
-        let answer = request.receipt_handle(delivery.receipt.expose()).send().await;
-        answer.map(drop).map_err(|error| failed("DeleteMessage", &self.url, &error))
+        let answer = self.done.ask(delivery.receipt.clone()).await;
+        answer.unwrap_or_else(|| Err(undone(&self.url, "the program ended")))
     }
 
     /// The message comes again after this time.
@@ -102,6 +112,39 @@ impl Queue {
         let answer = request.visibility_timeout(seconds(after)).send().await;
         answer.map(drop).map_err(|error| failed("ChangeMessageVisibility", &self.url, &error))
     }
+}
+
+/// Deletes up to ten messages.
+async fn delete(
+    client: Client,
+    url: String,
+    receipts: Vec<Redacted<String>>,
+) -> Vec<Result<(), QueueError>> {
+    let entry = |(number, receipt): (usize, &Redacted<String>)| {
+        DeleteMessageBatchRequestEntry::builder()
+            .id(number.to_string())
+            .receipt_handle(receipt.expose())
+            .build()
+            .expect("it has both")
+    };
+    let entries = receipts.iter().enumerate().map(entry).collect();
+    let request = client.delete_message_batch().queue_url(&url).set_entries(Some(entries));
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) => return vec![Err(failed(DELETE, &url, &error)); receipts.len()],
+    };
+    (0..receipts.len()).map(|number| deleted(&url, number, answer.failed())).collect()
+}
+
+/// What became of one entry of a batch: those that failed are named.
+fn deleted(url: &str, number: usize, failed: &[BatchResultErrorEntry]) -> Result<(), QueueError> {
+    let number = number.to_string();
+    let refused = failed.iter().find(|one| one.id() == number);
+    refused.map_or(Ok(()), |one| Err(undone(url, one.message().unwrap_or(one.code()))))
+}
+
+fn undone(url: &str, problem: &str) -> QueueError {
+    QueueError { operation: DELETE, url: url.to_owned(), problem: problem.to_owned() }
 }
 
 fn seconds(duration: Duration) -> i32 {
@@ -152,5 +195,23 @@ fn attribute(value: MessageAttributeValue) -> Attribute {
             Attribute::Binary { kind, value: Redacted::new(Bytes::from(bytes.into_inner())) }
         }
         (text, _) => Attribute::Text { kind, value: Redacted::new(text.unwrap_or_default()) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_batch_only_what_is_named_as_failed_is_not_deleted() {
+        let failed = BatchResultErrorEntry::builder()
+            .id("1")
+            .sender_fault(true)
+            .code("ReceiptHandleIsInvalid")
+            .build()
+            .unwrap();
+        let each = [0, 1, 2].map(|number| deleted("q", number, std::slice::from_ref(&failed)));
+        assert!(each[0].is_ok() && each[2].is_ok());
+        assert!(each[1].as_ref().unwrap_err().to_string().contains("ReceiptHandleIsInvalid"));
     }
 }

@@ -19,11 +19,14 @@ use crate::metrics::Metrics;
 use crate::queue::{Delivery, Queue, WAIT};
 use crate::reconcile;
 use crate::resolve::directory::Directory;
+use crate::together::MOST;
 use crate::told;
 
 /// The pause after a queue that does not answer; doubled up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// So long is waited for more hands, or more messages, before those that there are get on with it: SQS counts requests.
+const MOMENT: Duration = Duration::from_millis(500);
 /// So long the answer that is under way at a stop is waited for: its messages would stay hidden from others.
 const ON_ITS_WAY: Duration = WAIT.saturating_add(Duration::from_secs(2));
 
@@ -70,6 +73,7 @@ async fn look_after<D: Directory + 'static>(
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             _ = stop.wait_for(|stop| *stop) => return,
             _ = timer.tick() => {}
         }
@@ -78,6 +82,7 @@ async fn look_after<D: Directory + 'static>(
         let mut looks = JoinSet::new();
         looks.spawn_local(async move { looked(&looking).await });
         tokio::select! {
+            biased;
             _ = stop.wait_for(|stop| *stop) => return,
             ended = looks.join_next() => if let Some(Err(error)) = ended {
                 warn!("unfinished jobs were not all looked at: {error}");
@@ -130,13 +135,19 @@ impl<D: Directory + 'static> Reader<D> {
             match received {
                 Ok(deliveries) => {
                     pause = PAUSE;
+                    let few = self.settings.task_states && (1..MOST).contains(&deliveries.len());
                     for delivery in deliveries {
                         self.begin(&mut working, delivery).await;
+                    }
+                    if few {
+                        // Nobody waits for them: they may come together.
+                        tokio::time::sleep(MOMENT).await;
                     }
                 }
                 Err(error) => {
                     warn!("{}; again in {} s", causes(&error), pause.as_secs());
                     tokio::select! {
+                        biased;
                         _ = stop.wait_for(|stop| *stop) => break,
                         () = tokio::time::sleep(pause) => {}
                     }
@@ -147,10 +158,30 @@ impl<D: Directory + 'static> Reader<D> {
         while working.join_next().await.is_some() {}
     }
 
-    /// How many hands are free: at least one.
+    /// How many messages there are hands for, and room for what they ask for: at least one.
     async fn free(&self) -> usize {
-        let slot = self.slots.acquire().await;
-        self.slots.available_permits() + usize::from(slot.is_ok())
+        let enough = MOST.min(self.shared.desk.config.serve.in_flight);
+        loop {
+            drop(self.slots.acquire().await);
+            if self.slots.available_permits() < enough {
+                tokio::time::sleep(MOMENT).await;
+            }
+            let free = self.slots.available_permits().min(self.room());
+            if free > 0 {
+                return free;
+            }
+            tokio::time::sleep(MOMENT).await;
+        }
+    }
+
+    /// How many more jobs can be taken on: what cannot be started waits better in its queue.
+    fn room(&self) -> usize {
+        let desk = &self.shared.desk;
+        if self.settings.task_states {
+            return MOST;
+        }
+        let unfinished = desk.config.serve.unfinished;
+        desk.launcher.room().min(unfinished.saturating_sub(desk.watched.len()))
     }
 
     async fn give_back(&self, deliveries: &[Delivery]) {
@@ -224,6 +255,7 @@ impl<D: Directory> Work<D> {
             return reconcile::state(desk, delivery.message.body.expose()).await;
         }
         tokio::select! {
+            biased;
             ended = Box::pin(desk.take(&delivery.message, &self.settings)) => ended,
             () = tokio::time::sleep(hidden * 2 / 3) => Err(Later {
                 why: format!("it was not dispatched within {} s", (hidden * 2 / 3).as_secs()),

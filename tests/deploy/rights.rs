@@ -227,6 +227,7 @@ fn right(call: &str) -> String {
         "lambda:GetLayerVersionByArn" => "lambda:GetLayerVersion".to_owned(),
         "sqs:ChangeMessageVisibilityBatch" => "sqs:ChangeMessageVisibility".to_owned(),
         "sqs:DeleteMessageBatch" => "sqs:DeleteMessage".to_owned(),
+        "sqs:SendMessageBatch" => "sqs:SendMessage".to_owned(),
         "s3:HeadObject" => "s3:GetObject".to_owned(),
         "s3:ListObjects" | "s3:ListObjectsV2" => "s3:ListBucket".to_owned(),
         other => [

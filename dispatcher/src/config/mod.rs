@@ -143,6 +143,8 @@ pub struct Serve {
     pub listen: Option<std::net::SocketAddr>,
     /// Messages that are worked at together.
     pub in_flight: usize,
+    /// Jobs that may be unfinished together: while there are more, no message is taken.
+    pub unfinished: usize,
     /// So long a message stays hidden while it is worked at.
     #[serde(with = "crate::seconds")]
     #[schemars(schema_with = "crate::seconds::schema")]
@@ -162,6 +164,7 @@ impl Default for Serve {
         Self {
             listen: None,
             in_flight: 64,
+            unfinished: 50_000,
             hidden: Duration::from_mins(2),
             every: Duration::from_mins(1),
             drain: Duration::from_secs(8),
@@ -234,8 +237,12 @@ impl Config {
         if !self.worker.has_queue() && modes.into_iter().any(|mode| mode != Mode::Task) {
             return Err("expected a queue of workers in [worker] queue, since `mode` sends jobs there, found none".to_owned());
         }
-        if self.serve.in_flight == 0 {
-            return Err("expected [serve] in_flight of at least 1, found 0".to_owned());
+        for (key, found) in
+            [("in_flight", self.serve.in_flight), ("unfinished", self.serve.unfinished)]
+        {
+            if found == 0 {
+                return Err(format!("expected [serve] {key} of at least 1, found 0"));
+            }
         }
         if self.serve.hidden < Duration::from_secs(10) {
             return Err(
@@ -355,6 +362,7 @@ mod tests {
     fn what_cannot_work_is_refused() {
         for (more, part) in [
             ("[serve]\nin_flight = 0", "at least 1"),
+            ("[serve]\nunfinished = 0", "at least 1"),
             ("[serve]\nhidden = \"1s\"", "at least 10s"),
             ("[watch]\npause = \"soon\"", "found `soon`"),
             ("[worker]\nmode = \"auto\"", "[worker] queue"),

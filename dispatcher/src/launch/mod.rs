@@ -12,7 +12,7 @@ pub mod process;
 mod types;
 pub mod worker;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use runner::causes::causes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Mutex;
 pub use types::{Cause, Launched, Refused, Seen};
 
 use crate::function::Function;
@@ -81,13 +82,19 @@ impl Kind {
 /// A wait for one's turn after which others may have asked for the same: less than `grace` is by default.
 const LONG: Duration = Duration::from_secs(20);
 
+/// What has its turn within this time is taken from a queue: well before its message comes again.
+const SOON: Duration = Duration::from_secs(30);
+
 /// What starts runners.
 #[derive(Debug)]
 pub struct Launcher {
     place: Place,
     bucket: RefCell<Bucket>,
-    workers: Option<(aws_sdk_sqs::Client, worker::Settings)>,
+    workers: Option<worker::Sender>,
     rates: RefCell<mode::Rates>,
+    /// Whoever waits for a turn waits in line: a rate that changes counts for all of them.
+    line: Mutex<()>,
+    waiting: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -127,13 +134,31 @@ impl Launcher {
 
     fn new(place: Place, settings: &Settings) -> Self {
         let bucket = Bucket::new(settings.burst, settings.rate, Instant::now());
-        Self { place, bucket: RefCell::new(bucket), workers: None, rates: RefCell::default() }
+        let (bucket, line, waiting) = (RefCell::new(bucket), Mutex::new(()), Cell::new(0));
+        let (workers, rates) = (None, RefCell::default());
+        Self { place, bucket, workers, rates, line, waiting }
+    }
+
+    /// How many more starts have their turn soon.
+    pub fn room(&self) -> usize {
+        let soon = self.bucket.borrow_mut().within(SOON, Instant::now());
+        soon.saturating_sub(self.waiting.get())
+    }
+
+    /// Waits for a turn; how long that took.
+    async fn turn(&self) -> Duration {
+        let began = Instant::now();
+        let _place = Waiting::new(&self.waiting);
+        let _first = self.line.lock().await;
+        let wait = self.bucket.borrow_mut().take(Instant::now());
+        tokio::time::sleep(wait).await;
+        began.elapsed()
     }
 
     /// The same, with workers for some attempts.
     #[must_use]
     pub fn with_workers(self, client: aws_sdk_sqs::Client, settings: worker::Settings) -> Self {
-        let workers = settings.has_queue().then_some((client, settings));
+        let workers = settings.has_queue().then(|| worker::Sender::new(client, settings));
         Self { workers, ..self }
     }
 
@@ -145,7 +170,8 @@ impl Launcher {
         larger: u32,
         counted: bool,
     ) -> (bool, String) {
-        let Some((_, settings)) = &self.workers else { return (false, String::new()) };
+        let Some(workers) = &self.workers else { return (false, String::new()) };
+        let settings = workers.settings();
         let (now, mut rates) = (Instant::now(), self.rates.borrow_mut());
         let rate =
             if counted { rates.count(&function.arn, now) } else { rates.of(&function.arn, now) };
@@ -177,8 +203,8 @@ impl Launcher {
     pub fn place(&self, wanted: &Wanted<'_>) -> Result<Value, String> {
         let placement = match &self.place {
             _ if wanted.by_worker => {
-                let (_, settings) = self.workers.as_ref().ok_or("there are no workers")?;
-                serde_json::to_value(worker::place(wanted, settings)?)
+                let workers = self.workers.as_ref().ok_or("there are no workers")?;
+                serde_json::to_value(worker::place(wanted, workers.settings())?)
             }
             Place::Ecs(ecs) => serde_json::to_value(place::place(wanted, &ecs.1)?),
             Place::Batch(batch) => serde_json::to_value(place::batch::place(wanted, &batch.1)?),
@@ -216,18 +242,31 @@ impl Launcher {
         token: &str,
         repeated: bool,
     ) -> Result<Launched, Refused> {
-        if let Some((client, _)) = self.workers.as_ref().filter(|_| name == worker::NAME) {
-            return worker::launch(client, &read(placement)?, token).await;
+        if let Some(workers) = self.workers.as_ref().filter(|_| name == worker::NAME) {
+            return workers.launch(read(placement)?, token).await;
         }
-        let turn = self.bucket.borrow_mut().take(Instant::now());
-        tokio::time::sleep(turn).await;
+        let turn = self.turn().await;
+        // Whoever waited for long may have been taken for dead, and another asked.
+        let answer = self.asked(placement, token, repeated || turn > LONG).await;
+        match &answer {
+            Ok(_) => self.bucket.borrow_mut().granted(),
+            Err(Refused::Later { .. }) => {
+                self.bucket.borrow_mut().refused(Instant::now());
+            }
+            Err(Refused::Never { .. }) => {}
+        }
+        answer
+    }
+
+    async fn asked(
+        &self,
+        placement: &Value,
+        token: &str,
+        repeated: bool,
+    ) -> Result<Launched, Refused> {
         match &self.place {
             Place::Ecs(ecs) => ecs.0.launch(&read(placement)?, token).await,
-            Place::Batch(batch) => {
-                // Whoever waited for long may have been taken for dead, and another asked.
-                let repeated = repeated || turn > LONG;
-                batch.0.launch(&read(placement)?, repeated).await
-            }
+            Place::Batch(batch) => batch.0.launch(&read(placement)?, repeated).await,
             Place::Docker(docker) => docker.launch(&read(placement)?).await,
             Place::Process(processes) => processes.launch(&read(placement)?),
         }
@@ -289,6 +328,22 @@ fn unanswered(operation: &str, why: &str) -> Refused {
         why: format!("{operation} got no answer: {why}"),
         after: Duration::from_secs(5),
         anew: false,
+    }
+}
+
+/// Somebody in line.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl<'a> Waiting<'a> {
+    fn new(line: &'a Cell<usize>) -> Self {
+        line.set(line.get() + 1);
+        Self(line)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 

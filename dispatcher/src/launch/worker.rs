@@ -1,10 +1,14 @@
 //! Attempts that workers make: a message that points to the job is put into their queue. Who takes it, and whether it is
 //! still at work, the attempt's own record says; a message that is sent twice leads to the same attempt.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use futures_util::FutureExt as _;
 use ledger::{Attempt, Launch, Pointer, State, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +17,7 @@ use super::mode::{Mode, Rules};
 use super::{Cause, Launched, Refused, Seen, said};
 use crate::place::{self, Wanted};
 use crate::resolve::allow::matches;
+use crate::together::Together;
 
 /// The launcher's name in records.
 pub const NAME: &str = "worker";
@@ -98,30 +103,92 @@ pub(super) fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placemen
     Ok(Placement { queue, message: pointer.to_string() })
 }
 
-/// Puts the message into the queue.
-pub(super) async fn launch(
-    client: &Client,
-    placement: &Placement,
-    token: &str,
-) -> Result<Launched, Refused> {
-    let queue = &placement.queue;
-    let mut request = client.send_message().queue_url(queue).message_body(&placement.message);
-    if queue.strip_suffix(".fifo").is_some() {
-        // One group for each: jobs have no order among them.
-        request = request.message_group_id(token).message_deduplication_id(token);
+/// Puts messages into the queues of workers, ten at once.
+#[derive(Debug)]
+pub(super) struct Sender {
+    client: Client,
+    settings: Settings,
+    queues: RefCell<BTreeMap<String, Sending>>,
+}
+
+/// Message and token of each.
+type Sending = Together<(String, String), Result<Launched, Refused>>;
+
+impl Sender {
+    /// With this client.
+    pub(super) fn new(client: Client, settings: Settings) -> Self {
+        Self { client, settings, queues: RefCell::default() }
     }
-    match request.send().await {
-        Ok(sent) => {
-            Ok(Launched { id: format!("message {}", sent.message_id().unwrap_or("without an id")) })
-        }
-        Err(error) => {
-            let why = said(&error);
-            Err(Refused::Later {
-                why: format!("SendMessage to {queue} failed: {why}"),
-                after: Duration::from_secs(15),
-                anew: true,
-            })
-        }
+
+    /// What is configured.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Puts the message into its queue.
+    pub(super) async fn launch(
+        &self,
+        placement: Placement,
+        token: &str,
+    ) -> Result<Launched, Refused> {
+        let Placement { queue, message } = placement;
+        let sending = self.to(&queue);
+        let sent = sending.ask((message, token.to_owned())).await;
+        sent.unwrap_or_else(|| Err(unsent(&queue, "the program ended")))
+    }
+
+    fn to(&self, queue: &str) -> Sending {
+        let mut queues = self.queues.borrow_mut();
+        let (client, url) = (self.client.clone(), queue.to_owned());
+        let new =
+            || Together::new(move |some| send(client.clone(), url.clone(), some).boxed_local());
+        queues.entry(queue.to_owned()).or_insert_with(new).clone()
+    }
+}
+
+/// Sends up to ten messages.
+async fn send(
+    client: Client,
+    queue: String,
+    some: Vec<(String, String)>,
+) -> Vec<Result<Launched, Refused>> {
+    let fifo = queue.strip_suffix(".fifo").is_some();
+    let entry = |(number, (message, token)): (usize, &(String, String))| {
+        // One group for each: jobs have no order among them.
+        let token = fifo.then(|| token.clone());
+        SendMessageBatchRequestEntry::builder()
+            .id(number.to_string())
+            .message_body(message)
+            .set_message_group_id(token.clone())
+            .set_message_deduplication_id(token)
+            .build()
+            .expect("it has both")
+    };
+    let entries = some.iter().enumerate().map(entry).collect();
+    let request = client.send_message_batch().queue_url(&queue).set_entries(Some(entries));
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) => return vec![Err(unsent(&queue, &said(&error))); some.len()],
+    };
+    (0..some.len()).map(|number| sent(&queue, number, &answer)).collect()
+}
+
+/// What became of one entry of a batch: only what is named as sent was sent.
+fn sent(queue: &str, number: usize, answer: &SendMessageBatchOutput) -> Result<Launched, Refused> {
+    let number = number.to_string();
+    if let Some(sent) = answer.successful().iter().find(|one| one.id() == number) {
+        return Ok(Launched { id: format!("message {}", sent.message_id()) });
+    }
+    let failed = answer.failed().iter().find(|one| one.id() == number);
+    let why = failed.map(|one| one.message().unwrap_or(one.code()));
+    Err(unsent(queue, why.unwrap_or("it was not answered")))
+}
+
+fn unsent(queue: &str, why: &str) -> Refused {
+    Refused::Later {
+        why: format!("SendMessageBatch to {queue} failed: {why}"),
+        after: Duration::from_secs(15),
+        anew: true,
     }
 }
 
@@ -185,6 +252,33 @@ mod tests {
         let own = placed(&Settings { functions, ..settings }).unwrap();
         assert_eq!(own.queue, "https://sqs/1/own");
         assert!(placed(&Settings::default()).unwrap_err().contains("[worker] queue"));
+    }
+
+    #[test]
+    fn of_a_batch_only_what_is_named_as_sent_was_sent() {
+        use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchResultEntry};
+        let sent_one = SendMessageBatchResultEntry::builder()
+            .id("0")
+            .message_id("m-0")
+            .md5_of_message_body("d")
+            .build();
+        let throttled = BatchResultErrorEntry::builder()
+            .id("1")
+            .sender_fault(false)
+            .code("InternalError")
+            .message("not now")
+            .build();
+        let answer = SendMessageBatchOutput::builder()
+            .successful(sent_one.unwrap())
+            .failed(throttled.unwrap())
+            .build()
+            .unwrap();
+        let of = |number| sent("https://sqs/1/w", number, &answer);
+        assert_eq!(of(0), Ok(Launched { id: "message m-0".into() }));
+        for (number, part) in [(1, "not now"), (2, "not answered")] {
+            let Err(Refused::Later { why, .. }) = of(number) else { panic!("{number}") };
+            assert!(why.contains(part), "{why}");
+        }
     }
 
     fn minutes(minutes: u64) -> Time {

@@ -3,14 +3,16 @@
 
 pub mod next;
 pub mod states;
+pub mod watched;
 
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt as _};
-use ledger::{Active, Attempt, Job, JobId, Launch, LedgerError, Outcome, Time, mutant};
+use ledger::{Active, Attempt, Job, JobId, Launch, LedgerError, Outcome, State, Time, mutant};
 use next::{Facts, Step, next};
 use states::Told;
 use tracing::{info, warn};
+use watched::Work;
 
 use crate::dispatch::{Desk, Fate, Later, Start};
 use crate::launch::{Cause, Seen, worker};
@@ -51,9 +53,15 @@ impl Records {
 
 /// Looks at all unfinished jobs, and does for each what is to be done.
 pub async fn sweep<D: Directory>(desk: &Desk<D>) -> Result<Report, LedgerError> {
+    let before = desk.watched.jobs();
     let active = desk.ledger.active().await?;
+    desk.watched.keep(&before, &active);
     let mut report = Report::default();
-    for batch in active.chunks(BATCH) {
+    let (alive, rest) = alive(desk, active).await;
+    if alive > 0 {
+        report.0.insert("wait", alive);
+    }
+    for batch in rest.chunks(BATCH) {
         for word in look(desk, batch).await? {
             *report.0.entry(word).or_default() += 1;
         }
@@ -61,11 +69,44 @@ pub async fn sweep<D: Directory>(desk: &Desk<D>) -> Result<Report, LedgerError> 
     Ok(report)
 }
 
+/// How many are known to be at work, and the others. What is alive brings its job to an end by itself: its records are
+/// not read.
+async fn alive<D>(desk: &Desk<D>, active: Vec<Active>) -> (usize, Vec<Active>) {
+    let now = Time::now();
+    let (mut alive, mut rest, mut known) = (0, Vec::new(), Vec::new());
+    for marker in active {
+        match desk.watched.of(&marker.id) {
+            Some(Work::Container(id)) => known.push((marker, id)),
+            Some(Work::Message { again, .. }) if again > now => alive += 1,
+            _ => rest.push(marker),
+        }
+    }
+    for some in known.chunks(BATCH) {
+        let ids: Vec<String> = some.iter().map(|(_, id)| id.clone()).collect();
+        match desk.launcher.look(&ids).await {
+            Ok(looked) => {
+                let over = some.iter().zip(&looked).filter(|(_, seen)| !is_alive(seen));
+                let before = rest.len();
+                rest.extend(over.map(|((marker, _), _)| marker.clone()));
+                alive += some.len() - (rest.len() - before);
+            }
+            // Where nobody can look now, nobody decides anything.
+            Err(why) => {
+                warn!("cannot look after containers: {why}");
+                alive += some.len();
+            }
+        }
+    }
+    (alive, rest)
+}
+
 /// Looks at one job, if it is unfinished.
 pub async fn one<D: Directory>(desk: &Desk<D>, id: &JobId) -> Result<(), LedgerError> {
     if desk.ledger.is_active(id).await? {
         let since = desk.ledger.job(id).await?.map_or_else(Time::now, |job| job.created);
         look(desk, &[Active { id: id.clone(), since }]).await?;
+    } else {
+        desk.watched.forget(id);
     }
     Ok(())
 }
@@ -91,8 +132,35 @@ async fn look<D: Directory>(
     let all: Vec<_> = stream::iter(gather).buffered(TOGETHER).collect().await;
     let all: Vec<Records> = all.into_iter().collect::<Result<_, _>>()?;
     let seen = seen(desk, &all).await;
+    remember(desk, &all, &seen);
     let steps = all.iter().zip(seen).map(|(records, seen)| step(desk, records, seen));
     Ok(stream::iter(steps).buffered(TOGETHER).collect().await)
+}
+
+fn is_alive(seen: &Seen) -> bool {
+    matches!(seen, Seen::Alive { .. })
+}
+
+/// What is at work, and has not been handed back, is known from now on.
+fn remember<D>(desk: &Desk<D>, all: &[Records], seen: &[Option<Seen>]) {
+    for (records, seen) in all.iter().zip(seen) {
+        let last = records.attempts.last();
+        let given = last.is_some_and(|last| last.state != State::Claimed);
+        let job = &records.marker.id;
+        let by_worker =
+            records.launches.last().is_some_and(|launch| launch.launcher == worker::NAME);
+        match (seen, records.id()) {
+            (Some(Seen::Alive { .. }), Some(id)) if records.outcome.is_none() && !given => {
+                if by_worker {
+                    let heard = last.and_then(|last| last.alive_until);
+                    desk.watched.message(job, desk.config.serve.every, heard);
+                } else {
+                    desk.watched.container(job, id);
+                }
+            }
+            _ => desk.watched.forget(job),
+        }
+    }
 }
 
 /// All that is recorded of a job.
