@@ -13,7 +13,7 @@ ARM64   := $(OUT)/aarch64-unknown-linux-musl/debug
 BASE    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run dispatch test failing arm unit lint fmt images package bench chaos soak docs fuzz reproducible clean
+.PHONY: help setup build run dispatch test failing arm unit lint fmt images package bench chaos soak scale docs fuzz reproducible clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -106,6 +106,10 @@ soak: setup build ## the same at length, and all property tests with many more c
 	$(MAKE) failing
 	SCHEDULES=$(or $(SCHEDULES),20) IMMORTAL_RUNNER=$(abspath $(RUNNER)) IMMORTAL_FAILING=$(abspath $(FAILING)) cargo test --locked -p e2e --test dispatch whatever_fails -- --nocapture
 	$(MAKE) chaos MUTANTS=1
+
+scale: ## drain 1,000,000 failed invocations through the dispatcher in a simulated account, write docs/scaling.md (JOBS=…, SEED=…, SEEDS=1000: only show)
+	@runner/build.sh $(HOST) --release -p runner -p dispatcher -p scale
+	$(if $(JOBS)$(SEED)$(SEEDS),,DOCS=$(abspath docs)) JOBS=$(JOBS) SEED=$(SEED) SEEDS=$(SEEDS) $(OUT)/$(HOST)/release/scale
 
 PAGES ?= reference conformance
 docs: $(if $(filter conformance,$(PAGES)),setup build) ## write the pages of docs/ that are made of the code (PAGES="reference conformance": only these)
