@@ -90,6 +90,38 @@ pub(crate) fn begun(world: &World, id: &str) -> usize {
     fs::read_to_string(world.path(&format!("{id}.notes"))).unwrap_or_default().lines().count()
 }
 
+/// A job whose first attempt somebody else has started, and which is dead: only its records tell.
+pub(crate) fn abandoned(world: &World, id: &str) {
+    let mut job = request(world, id, 0, 1);
+    let then = "2026-10-09T16:43:26.568Z";
+    job.as_object_mut().unwrap().remove("immortal");
+    job["function"] = ARN.into();
+    for (key, value) in [
+        ("version", json!(1)),
+        ("writer", json!("w")),
+        ("context", json!({ "requestId": id })),
+        ("origin", json!({ "kind": "direct" })),
+        ("created", json!(then)),
+    ] {
+        job[key] = value;
+    }
+    let launch = json!({
+        "version": 1, "number": 1, "series": 1, "writer": "w", "launcher": "process", "id": "1:1",
+        "placement": { "environment": {}, "log": "none" }, "intended": then, "started": then,
+    });
+    let attempt = json!({
+        "version": 1, "number": 1, "writer": "w", "state": "claimed", "runnerVersion": "0", "started": then,
+    });
+    let records = [("attempts/1", attempt), ("launches/1", launch), ("job", job)];
+    for (name, record) in records {
+        let path = world.path(&format!("ledger/jobs/{id}/{name}.json"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, record.to_string()).unwrap();
+    }
+    fs::create_dir_all(world.path("ledger/active")).unwrap();
+    fs::write(world.path(&format!("ledger/active/{id}")), "").unwrap();
+}
+
 /// A failure that is not worth a re-run.
 fn refused(id: &str) -> Value {
     json!({
@@ -107,6 +139,7 @@ fn refused(id: &str) -> Value {
 struct Sent {
     requests: BTreeSet<String>,
     refused: BTreeSet<String>,
+    abandoned: BTreeSet<String>,
     poison: usize,
 }
 
@@ -147,6 +180,9 @@ impl Sent {
             if number % 2 == 0 {
                 bodies.push(self.refused(&format!("{name}-refused-{number}")));
                 bodies.push(self.poison());
+                let id = format!("{name}-abandoned-{number}");
+                abandoned(world, &id);
+                self.abandoned.insert(id);
             }
         }
         bodies
@@ -159,16 +195,20 @@ impl Sent {
         let kept = world.json(&["quarantine", "--json"]);
         assert_eq!(kept.as_array().unwrap().len(), self.poison, "messages that are kept");
         let jobs = world.json(&["jobs", "--all", "--json", "--limit", "10000"]);
-        let expected: BTreeSet<&str> =
-            self.requests.iter().chain(&self.refused).map(String::as_str).collect();
+        let expected: BTreeSet<&str> = [&self.requests, &self.refused, &self.abandoned]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
         let found: BTreeSet<&str> =
             jobs.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
         assert_eq!(found, expected);
         for job in jobs.as_array().unwrap() {
-            let once = u32::from(self.requests.contains(job["id"].as_str().unwrap()));
-            assert_eq!(job["attempts"], once, "{job}");
+            let id = job["id"].as_str().unwrap();
+            let again = 2 * u32::from(self.abandoned.contains(id));
+            assert_eq!(job["attempts"], again + u32::from(self.requests.contains(id)), "{job}");
         }
-        for id in &self.requests {
+        for id in self.requests.iter().chain(&self.abandoned) {
             assert_eq!(begun(world, id), 1, "how often the function of {id} was begun");
         }
         let arrived = arrived(world);

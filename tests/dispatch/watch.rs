@@ -137,3 +137,21 @@ fn a_process_that_was_started_and_not_recorded_is_not_started_again() {
     assert_eq!(pid(&world, "j-1", 1), first);
     assert_eq!(world.records(1).len(), 1);
 }
+
+/// Whatever somebody has done to a record, or a newer version has written.
+#[test]
+fn a_job_that_cannot_be_read_keeps_nobody_from_the_others() {
+    let world = crate::points::world();
+    world.config(FAST);
+    crate::points::abandoned(&world, "j-1");
+    crate::points::abandoned(&world, "j-0");
+    std::fs::write(world.path("ledger/jobs/j-0/launches/1.json"), "{\"version\":2}").unwrap();
+    let looked = world.run(&["reconcile"]);
+    let told = String::from_utf8_lossy(&looked.stderr);
+    assert!(looked.status.success() && told.contains("it has version 2"), "{told}");
+    world.until(&format!("the other is followed: {told}"), || {
+        world.run(&["reconcile"]).status.success()
+            && world.path("ledger/jobs/j-1/launches/2.json").exists()
+    });
+    assert!(!world.path("ledger/jobs/j-0/launches/2.json").exists());
+}

@@ -130,7 +130,7 @@ async fn look<D: Directory>(
 ) -> Result<Vec<&'static str>, LedgerError> {
     let gather = batch.iter().map(|marker| records(desk, marker.clone()));
     let all: Vec<_> = stream::iter(gather).buffered(TOGETHER).collect().await;
-    let all: Vec<Records> = all.into_iter().collect::<Result<_, _>>()?;
+    let all = readable(batch, all)?;
     let seen = seen(desk, &all).await;
     remember(desk, &all, &seen);
     let steps = all.iter().zip(seen).map(|(records, seen)| step(desk, records, seen));
@@ -160,6 +160,27 @@ fn remember<D>(desk: &Desk<D>, all: &[Records], seen: &[Option<Seen>]) {
             }
             _ => desk.watched.forget(job),
         }
+    }
+}
+
+/// The records that could be read: those of one job that cannot be keep nobody from the others. An error where there are none.
+fn readable(
+    batch: &[Active],
+    all: Vec<Result<Records, LedgerError>>,
+) -> Result<Vec<Records>, LedgerError> {
+    let (mut read, mut last) = (Vec::new(), None);
+    for (marker, found) in batch.iter().zip(all) {
+        match found {
+            Ok(records) => read.push(records),
+            Err(error) => {
+                warn!(job = %marker.id, "not looked at: {}", runner::causes::causes(&error));
+                last = Some(error);
+            }
+        }
+    }
+    match last {
+        Some(error) if read.is_empty() => Err(error),
+        _ => Ok(read),
     }
 }
 
