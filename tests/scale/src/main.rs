@@ -84,7 +84,10 @@ fn written(docs: &Path, all: &[scale::run::Figures]) -> ExitCode {
         let (before, rest) = text.split_once(BEGIN).unwrap_or((&text, END));
         let after = rest.split_once(END).map_or("", |(_, after)| after);
         let Setting { jobs, seed, .. } = all[0].setting;
-        let table = format!("{BEGIN}`JOBS={jobs} SEED={seed}`\n\n{}{END}", table(all));
+        let table = format!(
+            "{BEGIN}![jobs done over time](scaling.svg)\n\n`JOBS={jobs} SEED={seed}`\n\n{}{END}",
+            table(all)
+        );
         std::fs::write(&page, format!("{before}{table}{after}"))
     };
     match write() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::account::limits::{LAUNCHES, S3_READ, S3_WRITE, SQS_REQUEST, STORM, STORM_LASTS};
 use crate::account::tally::{Course, Who};
 use crate::run::{Figures, Mode};
+use crate::worker::VISIBILITY;
 
 /// What is delivered to its destination, whoever runs the job.
 const DELIVERY: &str = "SendMessage";
@@ -174,8 +175,12 @@ pub fn bound(mode: Mode) -> f64 {
 pub const GROWTH: f64 = 48.0;
 /// See above.
 const LARGE: u64 = 400_000;
-/// So long at most is a job left alone whose container is gone: two looks, a minute apart (goal B11 of the project).
-pub const UNATTENDED: Duration = Duration::from_mins(2);
+/// So long at most is a job left alone whose container is gone: two looks, a minute apart (goal B11 of the project). Nobody
+/// tells that a worker is gone: its job is left to it until it must have been heard of.
+fn unattended(mode: Mode) -> Duration {
+    let looks = Duration::from_mins(2);
+    if mode == Mode::Worker { looks + VISIBILITY } else { looks }
+}
 
 /// What is beyond its bounds.
 pub fn beyond(figures: &Figures) -> Vec<String> {
@@ -191,9 +196,9 @@ pub fn beyond(figures: &Figures) -> Vec<String> {
         (figures.setting.jobs >= LARGE && growth > GROWTH)
             .then(|| format!("memory grew by {growth:.0} MiB, at most {GROWTH}")),
     );
-    let unattended = figures.unattended;
-    all.extend((unattended > UNATTENDED).then(|| {
-        format!("a job was left alone for {}, at most {}", time(unattended), time(UNATTENDED))
+    let (left, most) = (figures.unattended, unattended(figures.setting.mode));
+    all.extend((left > most).then(|| {
+        format!("a job was left alone for {} s, at most {} s", left.as_secs(), most.as_secs())
     }));
     all.extend(figures.storm().and_then(|storm| weathered(&storm)));
     all

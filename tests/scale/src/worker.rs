@@ -15,7 +15,7 @@ use crate::runner::{self, Beats, End, Fate};
 
 /// A message stays hidden for so long without being heard of, and is heard of three times in it (`immortal-runner work
 /// --visibility`).
-const VISIBILITY: Duration = Duration::from_mins(2);
+pub(crate) const VISIBILITY: Duration = Duration::from_mins(2);
 /// See above.
 const BEAT: Duration = Duration::from_secs(40);
 /// A worker that has nothing to do for so long ends (`--idle`).
