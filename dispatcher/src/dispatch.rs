@@ -1,13 +1,13 @@
-//! One message from its queue to its launch: understood, resolved, judged, recorded, started; and one attempt from its
-//! intention to its start. Each step can be repeated by anybody after a crash at any instant: jobs, launches and
-//! outcomes are created once, starts are asked for with a token.
+//! One message from its queue to its job: understood, resolved, judged, recorded; and a job's outcome, decided and
+//! delivered. How an attempt is started is `start`'s business. Each step can be repeated by anybody after a crash at any
+//! instant: jobs, launches and outcomes are created once.
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use ledger::{
-    Created, Decision, InvocationRecord, Job, JobId, Launch, Ledger, LedgerError, Outcome,
-    Quarantined, Redacted, Time, mutant,
+    Created, Decision, InvocationRecord, Job, JobId, Ledger, LedgerError, Outcome, Quarantined,
+    Redacted, Time, mutant,
 };
 use runner::causes::causes;
 use serde_json::value::RawValue;
@@ -17,14 +17,14 @@ use crate::deliver::deliver;
 use crate::envelope::{self, Failed, Known, Understood};
 use crate::failpoint::failpoint;
 use crate::function::Function;
-use crate::launch::{Launched, Launcher, Refused, worker};
+use crate::launch::Launcher;
 use crate::lost::{self, Why};
 use crate::message::Message;
-use crate::place::{self, Wanted};
 use crate::policy::{self, Verdict};
 use crate::reconcile::watched::Watched;
 use crate::resolve::directory::{Directory, LookupError};
 use crate::resolve::{Resolved, Unresolved, resolve};
+use crate::start::Start;
 use crate::{aws, jobs, quarantine};
 
 /// What dispatching needs.
@@ -94,9 +94,6 @@ pub struct Later {
     pub after: Duration,
 }
 
-/// So long a launcher knows a token at least (ECS developer guide, "Ensuring idempotency": as long as the task lives,
-/// and an hour).
-const TOKEN: Duration = Duration::from_hours(1);
 /// How long to wait after a failure of the ledger or of AWS.
 const PAUSE: Duration = Duration::from_secs(20);
 
@@ -110,15 +107,6 @@ impl From<LedgerError> for Later {
     fn from(error: LedgerError) -> Self {
         Self::soon(causes(&error))
     }
-}
-
-/// What became of a start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// It is started, now or before.
-    Started(String),
-    /// It cannot be: the job's outcome says so.
-    Impossible(String),
 }
 
 impl<D: Directory> Desk<D> {
@@ -180,7 +168,7 @@ impl<D: Directory> Desk<D> {
     ) -> Result<Fate, Later> {
         let own = self.config.of(&resolved.function);
         let now = Time::now();
-        let age = failed.failed_at.map(|at| age(at, now));
+        let age = failed.failed_at.map(|at| now.since(at));
         if jobs::changed(failed, resolved) {
             tracing::warn!(job = %failed.job, "{} was changed after it failed: what runs is its present state", resolved.arn);
         }
@@ -226,117 +214,6 @@ impl<D: Directory> Desk<D> {
         };
         failpoint("recorded");
         Ok(job)
-    }
-
-    /// Starts an attempt, or finds that it was started.
-    pub async fn start(
-        &self,
-        job: &Job,
-        function: &Function,
-        number: u32,
-        larger: u32,
-    ) -> Result<Start, Later> {
-        let address = address(self.ledger.root(), &job.id);
-        let mode = self.config.of(function).mode;
-        let (by_worker, _) = self.launcher.by_worker(function, mode, larger, true);
-        let wanted = Wanted {
-            function,
-            job: &job.id,
-            address: &address,
-            tenant: job.context.tenant.as_deref(),
-            attempt: number,
-            larger,
-            by_worker,
-            destinations: self.config.destinations.as_deref(),
-        };
-        let placement = match self.launcher.place(&wanted) {
-            Ok(placement) => placement,
-            Err(why) => return self.impossible(job, number, why).await,
-        };
-        let kind = self.launcher.name(by_worker);
-        let mut launch = Launch::new(number, kind, placement.clone(), Time::now());
-        launch.larger = larger;
-        let writer = launch.writer.clone();
-        let mut launch = if mutant("intend-nothing") {
-            launch
-        } else {
-            self.ledger.intend(&job.id, launch).await?
-        };
-        failpoint("intended");
-        if let Some(id) = launch.id.clone().filter(|_| launch.started.is_some()) {
-            return Ok(Start::Started(id));
-        }
-        let now = Time::now();
-        if let Some(moment) = launch.not_before.filter(|moment| *moment > now) {
-            let why = launch.refused.unwrap_or_default();
-            return Err(Later { why, after: age(now, moment) });
-        }
-        // A new series asks anew, so that what has changed since counts; a repetition must not differ.
-        if !self.launcher.has(&launch.launcher) || launch.refused.is_some() && launch.series > 1 {
-            (launch.launcher, launch.placement) = (kind.to_owned(), placement);
-        }
-        let token = if mutant("token-at-random") {
-            uuid::Uuid::new_v4().to_string()
-        } else {
-            place::token(
-                &job.id,
-                if mutant("token-without-attempt") { 1 } else { number },
-                launch.series,
-            )
-        };
-        let repeated = launch.writer != writer;
-        failpoint("starting");
-        let (name, placement) = (launch.launcher.as_str(), &launch.placement);
-        let answer = match self.started_before(&launch, now).await {
-            Ok(Some(id)) => Ok(Launched { id }),
-            Ok(None) => self.launcher.launch(name, placement, &token, repeated).await,
-            Err(refused) => Err(refused),
-        };
-        failpoint("started");
-        match answer {
-            Ok(launched) => {
-                let launch = launch.as_started(&launched.id, Time::now());
-                self.ledger.launched(&job.id, &launch).await?;
-                if launch.launcher == worker::NAME {
-                    self.watched.message(&job.id, self.config.serve.every, None);
-                } else {
-                    self.watched.container(&job.id, &launched.id);
-                }
-                failpoint("start-recorded");
-                if mutant("forget-after-start") {
-                    self.ledger.delivered(&job.id).await?;
-                }
-                Ok(Start::Started(launched.id))
-            }
-            Err(Refused::Later { why, after, anew }) => {
-                // Another dispatcher may have been luckier meanwhile.
-                let known = self.ledger.launches(&job.id).await?;
-                let started =
-                    known.into_iter().find(|one| one.number == number && one.started.is_some());
-                if let Some(id) = started.and_then(|launch| launch.id) {
-                    return Ok(Start::Started(id));
-                }
-                let moment = later(Time::now(), after);
-                self.ledger.launched(&job.id, &launch.as_refused(&why, moment, anew)).await?;
-                Err(Later { why, after })
-            }
-            Err(Refused::Never { why }) => self.impossible(job, number, why).await,
-        }
-    }
-
-    /// What an earlier request for this launch has started, where its token may have been forgotten since.
-    async fn started_before(&self, launch: &Launch, now: Time) -> Result<Option<String>, Refused> {
-        if age(launch.intended, now) < TOKEN {
-            return Ok(None);
-        }
-        self.launcher.find(&launch.launcher, &launch.placement).await
-    }
-
-    async fn impossible(&self, job: &Job, number: u32, why: String) -> Result<Start, Later> {
-        let attempts = number.saturating_sub(1);
-        let outcome = lost::outcome(job, attempts, &Why::Impossible(why.clone()), Time::now());
-        self.conclude(job, outcome).await?;
-        Ok(Start::Impossible(why))
     }
 
     /// Decides how a job ended, unless that is decided, and delivers the outcome that counts. One that cannot be
@@ -391,15 +268,6 @@ fn known(queue: &QueueSettings) -> Known {
         plain_queues: queue.plain_sources.iter().cloned().collect(),
         default_function: queue.function.clone(),
     }
-}
-
-fn age(since: Time, now: Time) -> Duration {
-    Duration::from_millis(now.as_millis().saturating_sub(since.as_millis()))
-}
-
-fn later(now: Time, after: Duration) -> Time {
-    let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-    Time::from_millis(now.as_millis().saturating_add(millis))
 }
 
 /// The address of a job in a ledger.

@@ -3,7 +3,7 @@
 //!
 //! Rooms, in the order in which data passes: a [`message`] comes from a [`queue`] or a [`file`]; [`envelope`]
 //! understands it; [`resolve`] finds its function, described as [`function`] by [`aws`]; [`policy`] decides whether a
-//! re-run is worth it; [`jobs`] makes it a job; [`place`] says where and how; [`launch`] starts it. [`dispatch`] leads
+//! re-run is worth it; [`jobs`] makes it a job; [`place`] says where and how; [`launch`] starts it. [`dispatch`] and [`start`] lead
 //! through them, [`reconcile`] looks after what was started, [`lost`] and [`mod@deliver`] bring to an end what no container
 //! does; what cannot be understood is kept in [`quarantine`]. What became of it all is [`told`] in log lines. [`attach`] wires
 //! functions to queues, [`doctor`] checks a deployment; [`signed`] and [`roles`] ask services that have no client here.
@@ -42,6 +42,7 @@ pub mod roles;
 mod seconds;
 pub mod serve;
 pub mod signed;
+pub mod start;
 pub mod together;
 pub mod told;
 pub mod variable;

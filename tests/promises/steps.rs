@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use e2e::{ControlPlane, Deployed, Moto, Package, Sandbox, between, python};
 use serde_json::Value;
 
+use crate::jobs::desk::recorded;
 use crate::process::{finish, terminate};
 
 const ATTEMPT: &str = "/jobs-of-mine/p/jobs/j-1/attempts/1.json";
@@ -16,18 +17,9 @@ const OUTCOME: &str = "/jobs-of-mine/p/jobs/j-1/outcome.json";
 /// A job in a bucket, a function, and the runner before it, which reaches the bucket by this address.
 fn attempt(moto: &Moto, plane: &ControlPlane, bucket: &str) -> Sandbox {
     let job = r#"{"version":1,"id":"j-1","function":"resize","event":1,"destinations":[],"origin":{"kind":"direct"},"created":"2026-10-09T16:43:26.568Z"}"#;
-    moto.bucket("jobs-of-mine");
-    moto.put("jobs-of-mine/p/active/j-1", b"");
-    moto.put("jobs-of-mine/p/jobs/j-1/job.json", job.as_bytes());
-    let runtimes = e2e::root().join(".runtimes").display().to_string();
-    let sandbox = Sandbox::new(&[])
-        .variable("IMMORTAL_RUNTIME_DIR", &runtimes)
-        .variable("IMMORTAL_JOB", "s3://jobs-of-mine/p/jobs/j-1")
-        .variable("IMMORTAL_ATTEMPT", "1")
-        .variable("IMMORTAL_STOP_TIMEOUT", "4s");
-    let all = moto.variables().into_iter().chain(plane.variables());
-    let all = all.chain([("AWS_ENDPOINT_URL_S3", bucket)]);
-    all.fold(sandbox, |sandbox, (name, value)| sandbox.variable(name, value))
+    recorded(moto, plane, job)
+        .variable("IMMORTAL_STOP_TIMEOUT", "4s")
+        .variable("AWS_ENDPOINT_URL_S3", bucket)
 }
 
 fn echo() -> ControlPlane {

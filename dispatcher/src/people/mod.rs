@@ -11,8 +11,9 @@ use std::fmt;
 
 use ledger::{Job, JobId, Ledger, LedgerError, Origin, Time};
 
-use crate::dispatch::{Desk, Start};
+use crate::dispatch::Desk;
 use crate::resolve::directory::Directory;
+use crate::start::Start;
 
 /// What was asked for cannot be done: what was expected, what was found, what to do.
 #[derive(Debug, PartialEq, Eq)]

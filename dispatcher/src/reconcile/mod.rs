@@ -14,10 +14,11 @@ use states::Told;
 use tracing::{info, warn};
 use watched::Work;
 
-use crate::dispatch::{Desk, Fate, Later, Start};
+use crate::dispatch::{Desk, Fate, Later};
 use crate::launch::{Cause, Seen, worker};
 use crate::lost::{self, Why};
 use crate::resolve::directory::Directory;
+use crate::start::Start;
 
 /// Jobs that are looked at together.
 const TOGETHER: usize = 16;
@@ -147,16 +148,10 @@ fn remember<D>(desk: &Desk<D>, all: &[Records], seen: &[Option<Seen>]) {
         let last = records.attempts.last();
         let given = last.is_some_and(|last| last.state != State::Claimed);
         let job = &records.marker.id;
-        let by_worker =
-            records.launches.last().is_some_and(|launch| launch.launcher == worker::NAME);
-        match (seen, records.id()) {
-            (Some(Seen::Alive { .. }), Some(id)) if records.outcome.is_none() && !given => {
-                if by_worker {
-                    let heard = last.and_then(|last| last.alive_until);
-                    desk.watched.message(job, desk.config.serve.every, heard);
-                } else {
-                    desk.watched.container(job, id);
-                }
+        match (seen, records.launches.last()) {
+            (Some(Seen::Alive { .. }), Some(launch)) if records.outcome.is_none() && !given => {
+                let heard = last.and_then(|last| last.alive_until);
+                desk.watched.launched(job, launch, desk.config.serve.every, heard);
             }
             _ => desk.watched.forget(job),
         }

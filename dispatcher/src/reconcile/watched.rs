@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ledger::{Active, JobId, Time};
+use ledger::{Active, JobId, Launch, Time};
+
+use crate::launch::worker;
 
 /// What is at work for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +33,22 @@ const LONGEST: Duration = Duration::from_mins(15);
 pub struct Watched(RefCell<BTreeMap<JobId, Work>>);
 
 impl Watched {
+    /// What this launch has started is at work for a job; a worker will be `heard` of until then. `every` is how often jobs
+    /// are looked after.
+    pub fn launched(&self, job: &JobId, launch: &Launch, every: Duration, heard: Option<Time>) {
+        match &launch.id {
+            Some(id) if launch.launcher != worker::NAME => self.container(job, id),
+            _ => self.message(job, every, heard),
+        }
+    }
+
     /// This container is at work for a job.
-    pub fn container(&self, job: &JobId, id: &str) {
+    fn container(&self, job: &JobId, id: &str) {
         self.0.borrow_mut().insert(job.clone(), Work::Container(id.to_owned()));
     }
 
-    /// A message waits for a worker; or one is at work, who will be `heard` of until then. `every` is how often jobs are
-    /// looked after.
-    pub fn message(&self, job: &JobId, every: Duration, heard: Option<Time>) {
+    /// A message waits for a worker; or one is at work, who will be `heard` of until then.
+    fn message(&self, job: &JobId, every: Duration, heard: Option<Time>) {
         let mut all = self.0.borrow_mut();
         let pause = match all.get(job) {
             Some(Work::Message { pause, .. }) if heard.is_none() => {

@@ -6,7 +6,7 @@ use clap::Args;
 use ledger::Redacted;
 
 use crate::config::{
-    self, Code, ConfigError, Context, Environment, EventSource, Limits, LocalFunction, Run, Source,
+    self, Code, ConfigError, Environment, EventSource, Limits, LocalFunction, Run, Source,
 };
 use crate::telemetry::Format;
 
@@ -156,16 +156,11 @@ pub(super) fn run(
     (limits.memory, limits.strict) = (options.memory, options.strict);
     limits.runtime_dir = options.runtime_dir.or(limits.runtime_dir);
     Ok(Run {
-        source,
-        event,
-        context: Context::default(),
-        module: None,
-        region: None,
-        limits,
         code: code.settings()?,
         variables: options.variables.into_iter().map(variable).collect::<Result<_, _>>()?,
         log_format: options.log_format.map(Format::from),
         credentials: config::whose(environment)?,
+        ..Run::new(source, event, limits)
     })
 }
 

@@ -90,17 +90,21 @@ impl Desk {
     }
 }
 
-/// A job in a bucket, and whoever is to run it.
+/// A job in a bucket, and whoever is to run it; what comes of it goes to the bucket, too.
 pub(super) fn in_a_bucket(moto: &Moto, plane: &ControlPlane, event: &str) -> Sandbox {
+    recorded(moto, plane, &job(event)).variable("IMMORTAL_DESTINATIONS", "s3://jobs-of-mine/done")
+}
+
+/// The first attempt of this job in a bucket.
+pub(crate) fn recorded(moto: &Moto, plane: &ControlPlane, job: &str) -> Sandbox {
     moto.bucket("jobs-of-mine");
     moto.put("jobs-of-mine/p/active/j-1", b"");
-    moto.put("jobs-of-mine/p/jobs/j-1/job.json", job(event).as_bytes());
+    moto.put("jobs-of-mine/p/jobs/j-1/job.json", job.as_bytes());
     let runtimes = e2e::root().join(".runtimes").display().to_string();
     let sandbox = Sandbox::new(&[])
         .variable("IMMORTAL_RUNTIME_DIR", &runtimes)
         .variable("IMMORTAL_JOB", "s3://jobs-of-mine/p/jobs/j-1")
-        .variable("IMMORTAL_ATTEMPT", "1")
-        .variable("IMMORTAL_DESTINATIONS", "s3://jobs-of-mine/done");
+        .variable("IMMORTAL_ATTEMPT", "1");
     let all = moto.variables().into_iter().chain(plane.variables());
     all.fold(sandbox, |sandbox, (name, value)| sandbox.variable(name, value))
 }

@@ -1,6 +1,6 @@
 //! Jobs of a ledger: one owner for an attempt, one outcome for a job, whatever happens.
 
-mod desk;
+pub(crate) mod desk;
 mod end;
 mod owner;
 mod refused;
