@@ -90,10 +90,7 @@ impl Payload {
         loop {
             match from.read(&mut piece) {
                 Ok(0) => return Ok(payload),
-                Ok(count) => {
-                    payload.push(&piece[..count])?;
-                    payload.length += count as u64;
-                }
+                Ok(count) => payload.push(&piece[..count])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -163,6 +160,7 @@ impl Payload {
             }
             Body::Spooled(file) => file.as_ref().write_all(bytes)?,
         }
+        self.length += bytes.len() as u64;
         Ok(())
     }
 }
@@ -251,6 +249,7 @@ mod tests {
             payload.push(&piece).unwrap();
         }
         assert!(matches!(payload.body, Body::Spooled(_)));
+        assert_eq!(payload.length, 1_500_000);
         assert_eq!(written(payload), piece.repeat(5));
     }
 

@@ -117,11 +117,19 @@ fn a_very_large_event_is_never_held_in_memory() {
 /// The most of an object that comes in one answer.
 const CUT: usize = 700_000;
 
-/// Stands before S3 and breaks off what is large; counts how often it did.
-fn cutting(moto: &Moto) -> (String, Arc<AtomicUsize>) {
-    let cuts = Arc::new(AtomicUsize::new(0));
+/// Stands before S3, breaks off what is large, and is too busy for every third request for an object of this name; counts
+/// what was broken off.
+fn cutting(moto: &Moto, name: &'static str) -> (String, Arc<AtomicUsize>) {
+    let (cuts, asked) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let counted = Arc::clone(&cuts);
-    let address = between(moto.url(), move |_, mut answer| {
+    let address = between(moto.url(), move |head, mut answer| {
+        let is_meant = head.lines().next().is_some_and(|line| line.contains(name));
+        if is_meant && asked.fetch_add(1, Ordering::Relaxed) % 3 == 1 {
+            return Some(
+                b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    .to_vec(),
+            );
+        }
         if answer.len() > CUT {
             counted.fetch_add(1, Ordering::Relaxed);
             answer.truncate(CUT);
@@ -139,7 +147,7 @@ fn an_event_whose_reading_breaks_off_arrives_whole() {
     moto.put("ledger/p/active/j-1", b"");
     moto.put("ledger/p/jobs/j-1/event", &event);
     moto.put("ledger/p/jobs/j-1/job.json", job(&event, &[]).to_string().as_bytes());
-    let (endpoint, cuts) = cutting(&moto);
+    let (endpoint, cuts) = cutting(&moto, "/event");
     let run = |variables: [(&str, &str); 2]| -> Run {
         let endpoint = ("AWS_ENDPOINT_URL_S3", endpoint.as_str());
         sandbox(&plane, &[&[endpoint], &variables[..]].concat()).run()

@@ -63,11 +63,16 @@ impl Taking {
     }
 
     async fn take(&mut self, data: Bytes) {
-        self.payload.length += data.len() as u64;
-        if self.refused.is_some() {
-            return;
+        // What is not kept counts, too.
+        let length = self.payload.length + data.len() as u64;
+        if self.refused.is_none() {
+            self.keep(data, length).await;
         }
-        if let Some(limit) = self.limit.filter(|limit| self.payload.length > *limit) {
+        self.payload.length = length;
+    }
+
+    async fn keep(&mut self, data: Bytes, length: u64) {
+        if let Some(limit) = self.limit.filter(|limit| length > *limit) {
             self.refused = Some(Refusal::TooLarge(limit));
         } else if let Some(sink) = &self.sink {
             // A caller that went away does not end the invocation.

@@ -84,7 +84,7 @@ impl Arriving {
         // The address is a secret.
         let failed = |error: reqwest::Error| (io::Error::other(error.without_url()), true);
         let mut request = client.get(url);
-        match (self.payload.length, self.etag.take()) {
+        match (self.payload.length, &self.etag) {
             (1.., Some(etag)) => {
                 let range = format!("bytes={}-", self.payload.length);
                 request = request.header(RANGE, range).header(IF_MATCH, etag);
@@ -101,7 +101,6 @@ impl Arriving {
         self.etag = answer.headers().get(ETAG).cloned();
         while let Some(piece) = answer.chunk().await.map_err(failed)? {
             self.payload.push(&piece).map_err(|error| (error, false))?;
-            self.payload.length += piece.len() as u64;
         }
         Ok(())
     }
