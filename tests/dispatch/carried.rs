@@ -194,28 +194,3 @@ fn as_a_lambda_function_it_takes_batches_and_names_what_has_to_come_again() {
         }
     }
 }
-
-/// EventBridge keeps the event as it was before the rule made something of it.
-#[test]
-fn a_rules_dead_letter_is_what_its_target_would_have_got() {
-    let world = world();
-    let _serving = world.serve();
-    let arn = crate::world::ARN;
-    world.moto.script(&format!(
-        "events = client('events')\nevents.put_rule(Name='orders', EventPattern='{{}}')\n\
-         events.put_targets(Rule='orders', Targets=[{{'Id': 'f', 'Arn': {arn:?}, 'InputPath': '$.detail'}}])"
-    ));
-    let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
-    let attributes = json!({
-        "RULE_ARN": text("arn:aws:events:eu-west-1:123456789012:rule/orders"), "TARGET_ARN": text(arn),
-        "ERROR_CODE": text("THROTTLING"), "RETRY_ATTEMPTS": text("185"),
-    });
-    let event = json!({ "version": "0", "source": "shop", "detail": { "orderId": 42 } });
-    world.send(&event.to_string(), &attributes);
-    assert_eq!(
-        world.records(1)[0]["responsePayload"]["done"],
-        json!({ "orderId": 42 }),
-        "{}",
-        world.log()
-    );
-}

@@ -19,6 +19,7 @@ mod people;
 mod points;
 mod runners;
 mod stops;
+mod undelivered;
 mod watch;
 mod worker;
 mod world;

@@ -52,7 +52,9 @@ impl<'a> Notification<'a> {
     /// A message that its subscription could not deliver: the function's event is made of it.
     pub(super) fn subscription(&self, message: &Message) -> Understood {
         let text = |name: &str| self.view.text(name);
-        let raw = |name: &str| self.view.get(name);
+        // Lambda leaves none of its fields out: there are always attributes, if only none.
+        let attributes =
+            self.view.get("MessageAttributes").map_or_else(|| json!({}), |all| json!(all));
         // The address to unsubscribe at is the only place where the subscription's name is.
         let subscription = text("UnsubscribeURL")
             .and_then(|url| url.split_once("SubscriptionArn=").map(|(_, arn)| arn.to_owned()))
@@ -72,7 +74,7 @@ impl<'a> Notification<'a> {
                 "Signature": text("Signature"),
                 "SigningCertUrl": text("SigningCertURL"),
                 "UnsubscribeUrl": text("UnsubscribeURL"),
-                "MessageAttributes": raw("MessageAttributes").unwrap_or(serde_json::value::RawValue::NULL),
+                "MessageAttributes": attributes,
             },
         }]});
         let job = text("MessageId")
