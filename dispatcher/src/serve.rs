@@ -160,12 +160,11 @@ impl<D: Directory + 'static> Reader<D> {
 
     /// How many messages there are hands for, and room for what they ask for: at least one.
     async fn free(&self) -> usize {
-        let enough = MOST.min(self.shared.desk.config.serve.in_flight);
+        let most = self.shared.desk.config.serve.in_flight;
+        let enough = u32::try_from(MOST.min(most)).unwrap_or(u32::MAX);
         loop {
             drop(self.slots.acquire().await);
-            if self.slots.available_permits() < enough {
-                tokio::time::sleep(MOMENT).await;
-            }
+            drop(timeout(MOMENT, self.slots.acquire_many(enough)).await);
             let free = self.slots.available_permits().min(self.room());
             if free > 0 {
                 return free;

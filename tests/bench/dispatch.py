@@ -54,8 +54,10 @@ class Aws:
             await asyncio.sleep(0.005)
             self.counts[2] += 1
             return {"tasks": [{"taskArn": f"arn:aws:ecs:eu-west-1:123456789012:task/c/{self.counts[2]}"}], "failures": []}
-        if operation == "DeleteMessage":
-            self.counts[0] += 1
+        if operation.endswith("MessageBatch") or operation.endswith("VisibilityBatch"):
+            entries = json.loads(body)["Entries"]
+            self.counts[0] += len(entries) if operation == "DeleteMessageBatch" else 0
+            return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
         return {"Attributes": {"QueueArn": "arn:aws:sqs:eu-west-1:123456789012:failed"}}
 
     async def receive(self, most):
