@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::process::{Group, memory};
+use crate::process::Group;
+use crate::process::memory::Watched;
 
 /// Between two looks: what is held for so long is seen.
 const EVERY: Duration = Duration::from_millis(50);
@@ -14,6 +15,7 @@ const SHARE: u32 = 50;
 #[derive(Debug, Default)]
 pub(super) struct Sampling {
     most: u64,
+    watched: Watched,
     next: Option<Instant>,
 }
 
@@ -30,7 +32,7 @@ impl Sampling {
     /// Looks.
     pub(super) fn look(&mut self, groups: &[Group]) {
         let began = Instant::now();
-        self.most = self.most.max(memory::now(groups));
+        self.most = self.watched.most(groups, self.most);
         let took = began.elapsed();
         self.next = Some(began + took + EVERY.max(took * SHARE));
     }
