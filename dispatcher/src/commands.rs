@@ -1,33 +1,30 @@
-//! What each command does, from its arguments to its exit code. Owns the wiring: configuration, AWS, ledger, launcher.
+//! What each command does, from its arguments to its exit code.
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 use std::rc::Rc;
 
-use aws_config::SdkConfig;
-use ledger::{Access, HttpClient, Ledger, Root};
+use ledger::Ledger;
 use runner::causes::causes;
-use runner::fetch::client;
-use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::attach;
 use crate::aws::Account;
 use crate::cli::{Command, Explain, Jobs, Printed, Retry, Show, Submit};
-use crate::config::{Config, QueueSettings};
-use crate::dispatch::{Desk, Fate};
+use crate::config::Config;
+use crate::config::queues::arn_of;
+use crate::dispatch::Fate;
 use crate::doctor::{self, finding};
-use crate::envelope::Kind;
-use crate::explain::{Asked, explain};
-use crate::launch::{self, Launcher};
+use crate::explain::{Asked, Explanation, explain};
+use crate::furnish::{Desked, desk, launcher, ledger, located, open, queues, sdk};
 use crate::metrics::Metrics;
 use crate::people::{self, Refusal, list, show, submit};
-use crate::queue::Queue;
-use crate::reconcile::{self, watched::Watched};
+use crate::reconcile;
 use crate::resolve::directory::{Cached, Directory};
 use crate::serve::{Shared, serve};
+use crate::stdout::{print, print_either, write};
 use crate::{file, http};
 
 /// How a command ended.
@@ -40,8 +37,10 @@ pub enum Ended {
 }
 
 type Done = Result<Ended, Refusal>;
-/// A desk with AWS behind it.
-pub type Desked = Desk<Cached<Account>>;
+
+fn well((): ()) -> Ended {
+    Ended::Well
+}
 
 /// Does what was said.
 pub async fn run(command: Command, config: &Path) -> Done {
@@ -50,12 +49,12 @@ pub async fn run(command: Command, config: &Path) -> Done {
         Command::Attach(asked) => {
             let config = Config::find(config).map_err(wrong)?;
             let sdk = located(config.as_ref()).await;
-            let attached = attach::attach(&asked, config.as_ref(), &sdk, told);
-            Box::pin(attached).await.map(|()| Ended::Well)
+            let attached = attach::attach(&asked, config.as_ref(), &sdk, print);
+            Box::pin(attached).await.map(well)
         }
         Command::Detach(asked) => {
             let sdk = located(Config::find(config).map_err(wrong)?.as_ref()).await;
-            Box::pin(attach::detach(&asked, &sdk, told)).await.map(|()| Ended::Well)
+            Box::pin(attach::detach(&asked, &sdk, print)).await.map(well)
         }
         command => Box::pin(configured(command, Config::load(config).map_err(wrong)?)).await,
     }
@@ -73,71 +72,11 @@ async fn configured(command: Command, config: Config) -> Done {
         Command::Quarantine(printed) => kept(printed, &ledger(&config).await?).await,
         Command::Reconcile => Box::pin(reconciled(&desk(config).await?)).await,
         Command::Doctor(printed) => Box::pin(examined(printed, &config)).await,
-        Command::CheckConfig => print("the configuration is valid\n"),
+        Command::CheckConfig => print("the configuration is valid\n").map(well),
         // These need no configuration, and were done before.
         Command::Attach(_) | Command::Detach(_) | Command::Completion { .. } | Command::Man => {
             Ok(Ended::Well)
         }
-    }
-}
-
-async fn sdk(config: &Config) -> SdkConfig {
-    located(Some(config)).await
-}
-
-/// AWS in the region of the configuration, or in that of the environment.
-async fn located(config: Option<&Config>) -> SdkConfig {
-    runner::aws::config(config.and_then(|config| config.region.clone())).await
-}
-
-async fn ledger(config: &Config) -> Result<Ledger, Refusal> {
-    let root = config.root().map_err(|error| Refusal(causes(&error)))?;
-    open(&root, &sdk(config).await)
-}
-
-fn open(root: &Root, sdk: &SdkConfig) -> Result<Ledger, Refusal> {
-    if let Root::Directory(_) = root {
-        return Ok(Ledger::open(root, None)?);
-    }
-    let http = client::new().map_err(|error| Refusal(causes(&error)))?;
-    Ok(Ledger::open(root, Some(Access { sdk, http: HttpClient::new(http) }))?)
-}
-
-fn launcher(config: &Config, sdk: &SdkConfig) -> Launcher {
-    let launcher = match config.launch.launcher {
-        launch::Kind::Batch => {
-            Launcher::batch(aws_sdk_batch::Client::new(sdk), &config.launch, config.batch.clone())
-        }
-        launch::Kind::Ecs => Launcher::ecs(sdk, &config.launch, config.ecs.clone()),
-        launch::Kind::Docker => {
-            let directory = match config.root() {
-                Ok(Root::Directory(directory)) => Some(directory),
-                _ => None,
-            };
-            Launcher::docker(&config.launch, config.docker.clone(), directory)
-        }
-        launch::Kind::Process => Launcher::process(&config.launch, config.process.clone()),
-    };
-    launcher.with_workers(aws_sdk_sqs::Client::new(sdk), config.worker.clone())
-}
-
-/// All that dispatching needs.
-pub async fn desk(config: Config) -> Result<Desked, Refusal> {
-    let sdk = sdk(&config).await;
-    let root = config.root().map_err(|error| Refusal(causes(&error)))?;
-    let ledger = open(&root, &sdk)?;
-    Ok(furnished(config, sdk, ledger))
-}
-
-/// The same, with this access to AWS and this ledger.
-pub fn furnished(config: Config, sdk: SdkConfig, ledger: Ledger) -> Desked {
-    Desk {
-        ledger,
-        directory: Cached::new(Account::new(&sdk)),
-        launcher: launcher(&config, &sdk),
-        watched: Watched::default(),
-        config,
-        sdk,
     }
 }
 
@@ -165,22 +104,6 @@ async fn served(config: Config) -> Done {
     Ok(Ended::Well)
 }
 
-/// The queues of the configuration, ready to be read.
-pub async fn queues(desk: &Desked) -> Result<Vec<(Queue, QueueSettings)>, Refusal> {
-    let client = aws_sdk_sqs::Client::new(&desk.sdk);
-    let mut queues = Vec::new();
-    for settings in &desk.config.queue {
-        let queue = Queue::open(client.clone(), &settings.url, desk.config.serve.hidden).await;
-        let queue = queue.map_err(|error| Refusal(causes(&error)))?;
-        info!(queue = queue.arn(), kind = %settings.kind, "reading");
-        queues.push((queue, settings.clone()));
-    }
-    if queues.is_empty() {
-        warn!("no [[queue]] is configured: only jobs that are recorded already are looked after");
-    }
-    Ok(queues)
-}
-
 /// Becomes true at SIGTERM or SIGINT.
 fn stop() -> Result<watch::Receiver<bool>, Refusal> {
     let (tell, told) = watch::channel(false);
@@ -200,7 +123,7 @@ fn stop() -> Result<watch::Receiver<bool>, Refusal> {
 
 async fn explained(asked: &Explain, config: Config) -> Done {
     let content = content(&asked.file)?;
-    let queue = settings_of(asked.queue.as_deref(), &config);
+    let queue = config.queue_named(asked.queue.as_deref());
     let sdk = sdk(&config).await;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let arn = if queue.url.is_empty() { String::new() } else { arn_of(&queue.url, &region) };
@@ -212,12 +135,8 @@ async fn explained(asked: &Explain, config: Config) -> Done {
         all.push(explain(&message, &queue, &asking).await);
     }
     let runs = all.iter().all(|told| told.runs);
-    if asked.json {
-        print_json(&all)?;
-    } else {
-        let texts: Vec<String> = all.iter().map(crate::explain::Explanation::text).collect();
-        print(&texts.join("\n"))?;
-    }
+    let texts = || all.iter().map(Explanation::text).collect::<Vec<_>>().join("\n");
+    print_either(asked.json, &all, texts)?;
     Ok(if runs { Ended::Well } else { Ended::Not })
 }
 
@@ -231,45 +150,6 @@ fn content(path: &Path) -> Result<Vec<u8>, Refusal> {
     read.map_err(|error| Refusal(format!("expected a message in {}: {error}", path.display())))
 }
 
-/// What the configuration says of a queue, by URL or ARN; of one that it does not know, nothing. Where there is only
-/// one, that is meant if nothing is said.
-pub(crate) fn settings_of(queue: Option<&str>, config: &Config) -> QueueSettings {
-    let found = match (queue, config.queue.as_slice()) {
-        (None, [only]) => Some(only),
-        (None, _) => None,
-        (Some(wanted), all) => all.iter().find(|one| is_same(&one.url, wanted)),
-    };
-    found.cloned().unwrap_or_else(|| QueueSettings {
-        url: queue.unwrap_or_default().to_owned(),
-        kind: Kind::Auto,
-        function: None,
-        plain_sources: Vec::new(),
-        record_buckets: Vec::new(),
-        task_states: false,
-    })
-}
-
-/// Whether both are one queue: the region is not in every URL.
-pub(crate) fn is_same(one: &str, other: &str) -> bool {
-    let (one, other) = (arn_of(one, ""), arn_of(other, ""));
-    let tail = |arn: &str| arn.split(':').skip(4).map(str::to_owned).collect::<Vec<_>>();
-    let region = |arn: &str| arn.split(':').nth(3).unwrap_or_default().to_owned();
-    let near =
-        region(&one) == region(&other) || region(&one).is_empty() || region(&other).is_empty();
-    near && tail(&one) == tail(&other)
-}
-
-/// The ARN of a queue by its URL (`https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`), in this region where the URL does
-/// not say one; ARNs stay as they are.
-fn arn_of(queue: &str, region: &str) -> String {
-    let Some((_, rest)) = queue.split_once("://") else { return queue.to_owned() };
-    let mut parts = rest.split('/');
-    let host = parts.next().unwrap_or_default();
-    let said = host.strip_prefix("sqs.").and_then(|rest| rest.split('.').next());
-    let (account, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    format!("arn:aws:sqs:{}:{account}:{name}", said.unwrap_or(region))
-}
-
 async fn submitted(asked: &Submit, desk: &Desked) -> Done {
     let event = submit::event(&asked.event)?;
     let function = desk.directory.describe(&asked.function).await;
@@ -279,7 +159,7 @@ async fn submitted(asked: &Submit, desk: &Desked) -> Done {
     let id = people::begin(desk, &job).await?;
     info!(job = %job.id, "started as {id}");
     if !asked.wait {
-        return print(&format!("{}\n", job.id));
+        return print(&format!("{}\n", job.id)).map(well);
     }
     let outcome = Box::pin(submit::wait(desk, &job.id, |said| info!("{said}"))).await?;
     let (response, succeeded) = submit::response(&desk.ledger, &job.id, &outcome).await?;
@@ -292,17 +172,17 @@ async fn submitted(asked: &Submit, desk: &Desked) -> Done {
 
 async fn listed(asked: &Jobs, ledger: &Ledger) -> Done {
     let lines = list::jobs(ledger, asked).await?;
-    if asked.printed.json { print_json(&lines) } else { print(&list::print(&lines)) }
+    print_either(asked.printed.json, &lines, || list::print(&lines)).map(well)
 }
 
 async fn kept(printed: Printed, ledger: &Ledger) -> Done {
     let kept = ledger.quarantined().await?;
-    if printed.json { print_json(&kept) } else { print(&list::print_kept(&kept)) }
+    print_either(printed.json, &kept, || list::print_kept(&kept)).map(well)
 }
 
 async fn shown(asked: &Show, ledger: &Ledger) -> Done {
     let shown = show::show(ledger, &asked.job).await?;
-    if asked.printed.json { print_json(&shown.json()) } else { print(&shown.text()) }
+    print_either(asked.printed.json, &shown.json(), || shown.text()).map(well)
 }
 
 /// A job that has its outcome is run again under another name; one that has none is looked at now; a message that is
@@ -312,23 +192,23 @@ async fn retried(asked: &Retry, desk: &Desked) -> Done {
     if let Some(kept) = ledger.quarantined_message(id).await? {
         let raw = kept.message.ok_or_else(|| Refusal("the message is gone".to_owned()))?;
         let message = file::read(raw.expose().get().as_bytes(), &kept.queue_arn).remove(0);
-        let queue = settings_of(Some(&kept.queue_arn), &desk.config);
+        let queue = desk.config.queue_named(Some(&kept.queue_arn));
         let fate =
             Box::pin(desk.take(&message, &queue)).await.map_err(|later| Refusal(later.why))?;
         if let Fate::Quarantined(why) = fate {
             return Err(Refusal(format!("it is still not understood: {why}")));
         }
         ledger.release(id).await?;
-        return print(&format!("{}\n", fate.as_str()));
+        return print(&format!("{}\n", fate.as_str())).map(well);
     }
     let job = people::job(ledger, id).await?;
     if ledger.outcome(id).await?.is_none() {
         reconcile::one(desk, id).await?;
-        return print(&format!("{id}\n"));
+        return print(&format!("{id}\n")).map(well);
     }
     let again = people::again(ledger, &job).await?;
     people::begin(desk, &again).await?;
-    print(&format!("{}\n", again.id))
+    print(&format!("{}\n", again.id)).map(well)
 }
 
 async fn reconciled(desk: &Desked) -> Done {
@@ -336,60 +216,13 @@ async fn reconciled(desk: &Desked) -> Done {
     let words: Vec<String> =
         report.0.iter().map(|(step, count)| format!("{step} {count}")).collect();
     let words = if words.is_empty() { "no job is unfinished".to_owned() } else { words.join(", ") };
-    print(&format!("{words}\n"))
-}
-
-fn print(text: &str) -> Done {
-    write(text.as_bytes())
+    print(&format!("{words}\n")).map(well)
 }
 
 async fn examined(printed: Printed, config: &Config) -> Done {
     let sdk = sdk(config).await;
     let root = config.root().map_err(|error| Refusal(causes(&error)))?;
     let found = doctor::examine(config, &sdk, &open(&root, &sdk)?).await?;
-    if printed.json {
-        print_json(&found)?
-    } else {
-        print(&finding::print(&found))?
-    };
+    print_either(printed.json, &found, || finding::print(&found))?;
     Ok(if finding::healthy(&found) { Ended::Well } else { Ended::Not })
-}
-
-fn told(text: &str) -> Result<(), Refusal> {
-    print(text).map(drop)
-}
-
-fn print_json(value: &impl Serialize) -> Done {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Refusal(error.to_string()))?;
-    print(&(text + "\n"))
-}
-
-/// What was asked for, on standard output. A reader that has gone away is no failure.
-fn write(bytes: &[u8]) -> Done {
-    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Refusal(format!("standard output: {error}")))
-        }
-        _ => Ok(Ended::Well),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_queue_is_known_by_url_and_by_arn() {
-        let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/failed";
-        let arn = "arn:aws:sqs:eu-west-1:123456789012:failed";
-        assert_eq!((arn_of(url, "").as_str(), arn_of(arn, "").as_str()), (arn, arn));
-        assert!(is_same("http://127.0.0.1:5000/123456789012/failed", arn));
-        assert!(!is_same("https://sqs.us-east-1.amazonaws.com/123456789012/failed", arn));
-        let text = format!(
-            "ledger = \"file:///x\"\n[launch]\nlauncher = \"process\"\n[[queue]]\nurl = \"{url}\"\nkind = \"redrive\"\n[[queue]]\nurl = \"other\""
-        );
-        let config = Config::read(&text).unwrap();
-        assert_eq!(settings_of(Some(arn), &config).kind, Kind::Redrive);
-        assert_eq!(settings_of(None, &config).kind, Kind::Auto);
-    }
 }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::warn;
 
-use crate::commands::settings_of;
 use crate::dispatch::Desk;
 use crate::reconcile::states::{self, Told};
 use crate::resolve::directory::Directory;
@@ -68,7 +67,7 @@ async fn answer<D: Directory>(desk: &Desk<D>, event: &str) -> Answer {
 /// A message of a batch, if it has to come again.
 async fn taken<D: Directory>(desk: &Desk<D>, record: &RawValue) -> Option<Item> {
     let message = file::read(record.get().as_bytes(), "").remove(0);
-    let queue = settings_of(Some(&message.queue_arn), &desk.config);
+    let queue = desk.config.queue_named(Some(&message.queue_arn));
     let body = message.body.expose();
     let ended = if queue.task_states {
         reconcile::state(desk, body).await

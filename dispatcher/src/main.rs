@@ -9,6 +9,7 @@ use dispatcher::cli::{Cli, Command, LogFormat};
 use dispatcher::code::Code;
 use dispatcher::commands::{self, Ended};
 use dispatcher::config::{Config, DEFAULT};
+use dispatcher::furnish;
 use dispatcher::lambda;
 use dispatcher::variable::Variable;
 use tokio::runtime::Builder;
@@ -78,7 +79,7 @@ fn as_function() -> ExitCode {
     let path = variable(Variable::Config).unwrap_or_else(|| DEFAULT.to_owned());
     let run = async {
         let config = Config::load(path.as_ref()).map_err(|error| runner::causes::causes(&error))?;
-        let desk = Box::pin(commands::desk(config)).await.map_err(|refusal| refusal.to_string())?;
+        let desk = Box::pin(furnish::desk(config)).await.map_err(|refusal| refusal.to_string())?;
         Box::pin(lambda::serve(&desk)).await.map_err(|error| error.to_string())
     };
     match block_on(Box::pin(run)) {

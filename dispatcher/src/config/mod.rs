@@ -2,6 +2,7 @@
 //! but for reading the file.
 
 mod nearest;
+pub mod queues;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

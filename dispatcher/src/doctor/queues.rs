@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::finding::Finding;
 use super::{Patient, said};
 use crate::attach::call::quoted;
-use crate::commands::is_same;
 use crate::config::QueueSettings;
+use crate::config::queues::is_same;
 
 /// A queue that is there.
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dispatcher::commands::{furnished, queues};
 use dispatcher::config::Config;
+use dispatcher::furnish::{furnished, queues};
 use dispatcher::metrics::Metrics;
 use dispatcher::serve::{Shared, serve};
 use tokio::runtime::Builder;
