@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use ledger::Ledger;
 use runner::causes::causes;
+use runner::destination::Queue;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::info;
@@ -14,7 +15,6 @@ use crate::attach;
 use crate::aws::Account;
 use crate::cli::{Command, Explain, Jobs, Printed, Retry, Show, Submit};
 use crate::config::Config;
-use crate::config::queues::arn_of;
 use crate::dispatch::Fate;
 use crate::doctor::{self, finding};
 use crate::explain::{Asked, Explanation, explain};
@@ -126,7 +126,7 @@ async fn explained(asked: &Explain, config: Config) -> Done {
     let queue = config.queue_named(asked.queue.as_deref());
     let sdk = sdk(&config).await;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
-    let arn = if queue.url.is_empty() { String::new() } else { arn_of(&queue.url, &region) };
+    let arn = Queue::of(&queue.url).map(|queue| queue.arn(&region)).unwrap_or_default();
     let (launcher, account) = (launcher(&config, &sdk), Cached::new(Account::new(&sdk)));
     let directory = (!asked.offline).then_some(&account);
     let asking = Asked { config: &config, directory, launcher: &launcher };

@@ -1,5 +1,7 @@
 //! Which queue is meant: by its URL, its ARN, or by there being no other. Pure.
 
+use runner::destination::Queue;
+
 use super::{Config, QueueSettings};
 use crate::envelope::Kind;
 
@@ -23,25 +25,10 @@ impl Config {
     }
 }
 
-/// Whether both are one queue: the region is not in every URL.
+/// Whether both names are one queue's: not every URL says a region.
 pub fn is_same(one: &str, other: &str) -> bool {
-    let (one, other) = (arn_of(one, ""), arn_of(other, ""));
-    let tail = |arn: &str| arn.split(':').skip(4).map(str::to_owned).collect::<Vec<_>>();
-    let region = |arn: &str| arn.split(':').nth(3).unwrap_or_default().to_owned();
-    let near =
-        region(&one) == region(&other) || region(&one).is_empty() || region(&other).is_empty();
-    near && tail(&one) == tail(&other)
-}
-
-/// The ARN of a queue by its URL (`https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`), in this region where the URL does
-/// not say one; ARNs stay as they are.
-pub fn arn_of(queue: &str, region: &str) -> String {
-    let Some((_, rest)) = queue.split_once("://") else { return queue.to_owned() };
-    let mut parts = rest.split('/');
-    let host = parts.next().unwrap_or_default();
-    let said = host.strip_prefix("sqs.").and_then(|rest| rest.split('.').next());
-    let (account, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    format!("arn:aws:sqs:{}:{account}:{name}", said.unwrap_or(region))
+    let queues = Queue::of(one).zip(Queue::of(other));
+    queues.map_or(one == other, |(one, other)| one.is(&other))
 }
 
 #[cfg(test)]
@@ -52,7 +39,6 @@ mod tests {
     fn a_queue_is_known_by_url_and_by_arn() {
         let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/failed";
         let arn = "arn:aws:sqs:eu-west-1:123456789012:failed";
-        assert_eq!((arn_of(url, "").as_str(), arn_of(arn, "").as_str()), (arn, arn));
         assert!(is_same("http://127.0.0.1:5000/123456789012/failed", arn));
         assert!(!is_same("https://sqs.us-east-1.amazonaws.com/123456789012/failed", arn));
         let text = format!(

@@ -13,12 +13,18 @@ pub struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
+    /// A queue by either name.
+    pub fn of(name: &'a str) -> Option<Self> {
+        Self::of_arn(name).or_else(|| Self::of_url(name))
+    }
+
     /// A queue by its ARN.
     pub fn of_arn(arn: &'a str) -> Option<Self> {
         let parts: Vec<&str> = arn.split(':').collect();
         match parts.as_slice() {
             ["arn", partition, "sqs", region, account, name] => {
-                Some(Self { partition, region: Some(region), account, name })
+                let region = Some(*region).filter(|region| !region.is_empty());
+                Some(Self { partition, region, account, name })
             }
             _ => None,
         }
@@ -28,12 +34,23 @@ impl<'a> Queue<'a> {
     pub fn of_url(url: &'a str) -> Option<Self> {
         let (rest, name) = url.rsplit_once('/')?;
         let (_, account) = rest.rsplit_once('/')?;
-        Some(Self { partition: "aws", region: region(url), account, name })
+        let region = region(url);
+        Some(Self { partition: partition(region.unwrap_or_default()), region, account, name })
     }
 
     /// Its region, where its name says it.
     pub fn region(&self) -> Option<&'a str> {
         self.region
+    }
+
+    /// Its ARN, in this region where its name says none.
+    pub fn arn(&self, region: &str) -> String {
+        let Self { account, name, .. } = self;
+        let (partition, region) = match self.region {
+            Some(region) => (self.partition, region),
+            None => (partition(region), region),
+        };
+        format!("arn:{partition}:sqs:{region}:{account}:{name}")
     }
 
     /// Its URL at AWS.
@@ -49,6 +66,15 @@ impl<'a> Queue<'a> {
         self.account == other.account
             && self.name == other.name
             && regions.is_none_or(|(one, other)| one == other)
+    }
+}
+
+/// The partition of a region (AWS, "Amazon Resource Names").
+fn partition(region: &str) -> &'static str {
+    match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
     }
 }
 
@@ -89,6 +115,19 @@ mod tests {
             assert_eq!(own.is(&Queue::of_url(url).unwrap()), same, "{url}");
         }
         assert_eq!(own.url(), "https://sqs.eu-west-1.amazonaws.com/123456789012/done");
+        for (url, arn) in [
+            ("https://sqs.eu-west-1.amazonaws.com/123456789012/done", arn),
+            (
+                "http://127.0.0.1:5000/123456789012/done",
+                "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:done",
+            ),
+            (
+                "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/done",
+                "arn:aws-cn:sqs:cn-north-1:123456789012:done",
+            ),
+        ] {
+            assert_eq!(Queue::of(url).unwrap().arn("us-gov-west-1"), arn);
+        }
         for bad in ["", "arn:aws:sns:r:1:t", "arn:aws:sqs:r:1:a:b", "done"] {
             assert_eq!(Queue::of_arn(bad), None);
         }
