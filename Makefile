@@ -107,9 +107,9 @@ soak: setup build ## the same at length, and all property tests with many more c
 	SCHEDULES=$(or $(SCHEDULES),20) IMMORTAL_RUNNER=$(abspath $(RUNNER)) IMMORTAL_FAILING=$(abspath $(FAILING)) cargo test --locked -p e2e --test dispatch whatever_fails -- --nocapture
 	$(MAKE) chaos MUTANTS=1
 
-scale: ## drain 1,000,000 failed invocations through the dispatcher in a simulated account, write docs/scaling.md (JOBS=…, SEED=…, SEEDS=1000: only show)
+scale: ## drain 1,000,000 failed invocations through the dispatcher in a simulated account, write docs/scaling.md (JOBS=…, SEED=…, SEEDS=1000, MODES="task worker batch …": only show)
 	@runner/build.sh $(HOST) --release -p runner -p dispatcher -p scale
-	$(if $(JOBS)$(SEED)$(SEEDS),,DOCS=$(abspath docs)) JOBS=$(JOBS) SEED=$(SEED) SEEDS=$(SEEDS) $(OUT)/$(HOST)/release/scale
+	$(if $(JOBS)$(SEED)$(SEEDS)$(MODES),,DOCS=$(abspath docs)) JOBS=$(JOBS) SEED=$(SEED) SEEDS=$(SEEDS) MODES="$(MODES)" $(OUT)/$(HOST)/release/scale
 
 PAGES ?= reference conformance
 docs: $(if $(filter conformance,$(PAGES)),setup build) ## write the pages of docs/ that are made of the code (PAGES="reference conformance": only these)

@@ -1,7 +1,10 @@
-//! `make scale`: drains a queue of JOBS failed invocations by each mode, by SEED, and writes docs/scaling.svg and the
-//! table of docs/scaling.md; with SEEDS, by each of so many seeds twice, and compares. Ends with 1 where something is
-//! beyond its bounds.
-#![expect(clippy::disallowed_methods, reason = "JOBS, SEED and SEEDS come from the environment")]
+//! `make scale`: drains a queue of JOBS failed invocations by each mode (of MODES), by SEED, and writes docs/scaling.svg
+//! and the table of docs/scaling.md; with SEEDS, by each of so many seeds twice, and compares. Ends with 1 where
+//! something is beyond its bounds.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "JOBS, SEED, SEEDS and MODES come from the environment"
+)]
 #![expect(clippy::print_stdout, reason = "the figures are for people")]
 
 use std::path::Path;
@@ -19,17 +22,30 @@ fn setting(name: &str, usual: u64) -> u64 {
     said.map_or(usual, |text| text.parse().unwrap_or(usual))
 }
 
+/// The modes that are asked for, by their names; all, where none is.
+fn modes() -> Vec<Mode> {
+    let asked = std::env::var("MODES").unwrap_or_default();
+    let asked: Vec<&str> = asked.split_whitespace().collect();
+    let is_asked = |mode: &Mode| asked.is_empty() || asked.contains(&mode.name());
+    Mode::ALL.into_iter().filter(is_asked).collect()
+}
+
 fn main() -> ExitCode {
+    let modes = modes();
+    if modes.is_empty() {
+        println!("expected of {}; found other MODES", Mode::ALL.map(Mode::name).join(", "));
+        return ExitCode::FAILURE;
+    }
     match setting("SEEDS", 0) {
-        0 => drained(setting("JOBS", 1_000_000), setting("SEED", 1)),
-        seeds => replayed(setting("JOBS", 100), seeds),
+        0 => drained(&modes, setting("JOBS", 1_000_000), setting("SEED", 1)),
+        seeds => replayed(&modes, setting("JOBS", 100), seeds),
     }
 }
 
 /// Each seed twice: the second run must bring the same requests in the same order.
-fn replayed(jobs: u64, seeds: u64) -> ExitCode {
+fn replayed(modes: &[Mode], jobs: u64, seeds: u64) -> ExitCode {
     let mut problems = Vec::new();
-    for (seed, mode) in (1..=seeds).zip(Mode::ALL.into_iter().cycle()) {
+    for (seed, mode) in (1..=seeds).zip(modes.iter().copied().cycle()) {
         let [one, again] = [(); 2].map(|()| run(Setting { mode, jobs, seed }));
         let same = one.counted.trace == again.counted.trace;
         problems.extend((!same).then(|| format!("seed {seed}, {}: another trace", mode.as_str())));
@@ -47,9 +63,9 @@ fn replayed(jobs: u64, seeds: u64) -> ExitCode {
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn drained(jobs: u64, seed: u64) -> ExitCode {
+fn drained(modes: &[Mode], jobs: u64, seed: u64) -> ExitCode {
     let mut all = Vec::new();
-    for mode in Mode::ALL {
+    for mode in modes.iter().copied() {
         let figures = run(Setting { mode, jobs, seed });
         println!(
             "{}: {jobs} jobs drained in {}; {:.2} requests for each; simulated in {:.0} s; trace {:016x}",

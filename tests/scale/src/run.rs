@@ -40,6 +40,18 @@ impl Mode {
     pub const ALL: [Self; 6] =
         [Self::Task, Self::Spot, Self::Batch, Self::Short, Self::Worker, Self::Storm];
 
+    /// As it is asked for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Spot => "spot",
+            Self::Batch => "batch",
+            Self::Short => "short",
+            Self::Worker => "worker",
+            Self::Storm => "storm",
+        }
+    }
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
