@@ -1,7 +1,7 @@
 """Checks what an image of ours adds to its base: `check.py IMAGE RUNNER`. Prints the figures; ends with 1 where one is not as promised.
 
 One layer with one static program (and its bill of materials), owned by root, nobody's set-user-id, no shell, no cache; labels; no
-more than 15 MiB, 12 MiB compressed. What the program and the bill of materials say it is made of is all that Cargo resolves.
+more than 15 MB, 12 MB compressed. What the program and the bill of materials say it is made of is all that Cargo resolves.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "usr/local/bin/immortal-runner"
 BILL = "usr/local/share/immortal-lambda/immortal-runner.cdx.json"
-LARGEST, LARGEST_COMPRESSED = 15 << 20, 12 << 20
+LARGEST, LARGEST_COMPRESSED = 15_000_000, 12_000_000
 LABELS = ["title", "description", "licenses", "version", "revision", "base.name"]
 
 

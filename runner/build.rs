@@ -1,5 +1,5 @@
 //! Compiles the families' data files in: whatever folder of `runtimes` has a `runtime.toml`. Nothing here depends on where the
-//! repository lies, so that the program does not either.
+//! repository lies, so that the program does not either. Has the static program's relocations packed.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,10 @@ fn main() {
     let out = env::var("OUT_DIR").expect("set by Cargo");
     fs::write(Path::new(&out).join("families.rs"), list).expect("OUT_DIR can be written");
     println!("cargo::rerun-if-changed={FOLDER}");
+    // They are half a megabyte otherwise. musl reads them since its 1.2.4 (`DT_RELR`).
+    if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("musl") {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
 }
 
 fn file(family: &str) -> PathBuf {

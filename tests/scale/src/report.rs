@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::account::limits::{LAUNCHES, S3_READ, S3_WRITE, SQS_REQUEST, STORM, STORM_LASTS};
+use crate::account::objects::KEPT;
 use crate::account::tally::{Course, Who};
 use crate::run::{Figures, Mode};
 use crate::worker::VISIBILITY;
@@ -52,10 +53,12 @@ impl Figures {
         self.for_each_job(None, Kind::Api) + self.for_each_job(None, Kind::Delivery)
     }
 
-    /// How much memory grew from a tenth of the jobs to all of them, MiB.
-    pub fn growth(&self) -> f64 {
-        let tenth = self.memory.get(9).copied().unwrap_or_default();
-        self.memory.last().copied().unwrap_or_default() - tenth
+    /// Memory when the account forgets as many jobs as are done, after an hour, and at the end, MiB; none of a run that is
+    /// at its end too soon after that.
+    pub fn steady(&self) -> Option<(f64, f64)> {
+        let forgets = self.curve.iter().position(|at| *at > 2 * KEPT)?;
+        let (from, to) = (*self.memory.get(forgets)?, *self.memory.last()?);
+        (forgets < self.memory.len() / 2).then_some((from, to))
     }
 
     /// USD for SQS and S3.
@@ -146,9 +149,9 @@ pub fn table(all: &[Figures]) -> String {
     row("– by the runner", &|one| {
         format!("{:.1}", one.for_each_job(Some(Who::Runner), Kind::Ledger))
     });
-    row("memory at a tenth of the jobs, and at the end, MiB", &|one| {
-        let at = |place: usize| one.memory.get(place).copied().unwrap_or_default();
-        format!("{:.0}, {:.0}", at(9), at(99))
+    row("memory after an hour, and at the end, MiB", &|one| {
+        let steady = one.steady().map(|(from, to)| format!("{from:.0}, {to:.0}"));
+        steady.unwrap_or_else(|| "–".to_owned())
     });
     row("compute for a million jobs", &|one| dollars(one, one.bill.usd));
     row("SQS and S3 for a million jobs", &|one| dollars(one, one.requests()));
@@ -170,11 +173,8 @@ pub fn bound(mode: Mode) -> f64 {
     }
 }
 
-/// Memory may grow by so much from a tenth of the jobs to all of them, MiB: what an allocator keeps. In smaller runs than
-/// these a tenth of the jobs is less than the account keeps of finished ones.
+/// Memory may grow by so much while the account stays as large as it is, MiB: what an allocator keeps.
 pub const GROWTH: f64 = 48.0;
-/// See above.
-const LARGE: u64 = 400_000;
 /// So long at most is a job left alone whose container is gone: two looks, a minute apart (goal B11 of the project). Nobody
 /// tells that a worker is gone: its job is left to it until it must have been heard of.
 fn unattended(mode: Mode) -> Duration {
@@ -191,11 +191,8 @@ pub fn beyond(figures: &Figures) -> Vec<String> {
         _ => figures.calls(),
     };
     all.extend((calls > most).then(|| format!("{calls:.2} requests for each job, at most {most}")));
-    let growth = figures.growth();
-    all.extend(
-        (figures.setting.jobs >= LARGE && growth > GROWTH)
-            .then(|| format!("memory grew by {growth:.0} MiB, at most {GROWTH}")),
-    );
+    let growth = figures.steady().map(|(from, to)| to - from).filter(|growth| *growth > GROWTH);
+    all.extend(growth.map(|growth| format!("memory grew by {growth:.0} MiB, at most {GROWTH}")));
     let (left, most) = (figures.unattended, unattended(figures.setting.mode));
     all.extend((left > most).then(|| {
         format!("a job was left alone for {} s, at most {} s", left.as_secs(), most.as_secs())

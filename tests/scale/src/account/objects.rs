@@ -23,8 +23,8 @@ use super::clock;
 use super::limits::OBJECT_LATENCY;
 use super::tally::{Tally, Who};
 
-/// So long a finished job is kept, milliseconds.
-const KEPT: u64 = 30 * 60_000;
+/// So long a finished job is kept.
+pub const KEPT: Duration = Duration::from_mins(30);
 
 /// A bucket.
 #[derive(Debug)]
@@ -123,7 +123,8 @@ impl Inner {
         let first = *state & STRUCK == 0;
         *state |= STRUCK;
         self.done += u64::from(first);
-        self.finished.push_back((now + KEPT, job.to_owned()));
+        let until = now + u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
+        self.finished.push_back((until, job.to_owned()));
         first
     }
 
