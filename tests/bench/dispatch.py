@@ -1,11 +1,13 @@
 """Owns the figures of the dispatcher: messages a second from a queue to a launch, against SQS, Lambda and ECS that answer
-at once (ECS after 5 ms), at different backlogs; its memory; what it asks of Lambda. It runs against a server in a process
-of its own, so that they do not share an interpreter."""
+at once (ECS after 5 ms), at different backlogs; its memory; what it asks of Lambda; how long a message takes to its launch,
+alone and beside others that nobody understands. It runs against a server in a process of its own, so that they do not
+share an interpreter."""
 
 import asyncio
 import json
 import multiprocessing
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -17,6 +19,9 @@ from measure import wait_until_quiet
 BACKLOGS = [1, 1_000, 100_000]
 # Of a larger backlog so many are dispatched: what is measured is whether the rest is in the way.
 MOST = 3_000
+# So many messages are timed, which come one after the other.
+TIMED, APART = 1_000, 0.01
+POISON = ["no JSON at all", '{"immortal":1}', "[" * 5_000 + "]" * 5_000, '{"detail":"whose event is this?"}']
 QUEUE = "123456789012/failed"
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:resize"
 CONFIG = """\
@@ -37,8 +42,9 @@ every = "1h"
 class Aws:
     """Queue, control plane and cluster, behind one port."""
 
-    def __init__(self, backlog, counts):
+    def __init__(self, backlog, counts, times=None, poison=()):
         self.backlog, self.next, self.counts = backlog, 0, counts
+        self.times, self.poison = times, poison
 
     async def answer(self, operation, path, body):
         if path.startswith("/2015-03-31/functions"):
@@ -51,6 +57,9 @@ class Aws:
         if operation == "ReceiveMessage":
             return await self.receive(json.loads(body)["MaxNumberOfMessages"])
         if operation == "RunTask":
+            if self.times:
+                number = int(json.loads(body)["startedBy"].split("/")[1].removeprefix("job-"))
+                self.times[number] = time.monotonic() - self.times[number]
             await asyncio.sleep(0.005)
             self.counts[2] += 1
             return {"tasks": [{"taskArn": f"arn:aws:ecs:eu-west-1:123456789012:task/c/{self.counts[2]}"}], "failures": []}
@@ -63,10 +72,18 @@ class Aws:
     async def receive(self, most):
         if self.next >= self.backlog:
             await asyncio.sleep(1)
+            return {}
+        if self.times:
+            await asyncio.sleep(APART)
+            most = 1
         numbers = range(self.next, min(self.next + most, self.backlog))
         self.next += len(numbers)
         body = '{{"immortal":1,"id":"job-{0}","function":"resize","event":{{"n":{0}}}}}'
-        return {"Messages": [{"MessageId": f"m-{n}", "ReceiptHandle": f"h-{n}", "Body": body.format(n)} for n in numbers]}
+        bodies = {f"m-{n}": body.format(n) for n in numbers}
+        if self.times:
+            self.times[numbers[0]] = time.monotonic()
+            bodies |= {f"p-{n}": self.poison[n % len(self.poison)] for n in numbers if self.poison}
+        return {"Messages": [{"MessageId": name, "ReceiptHandle": name, "Body": body} for name, body in bodies.items()]}
 
     async def serve(self, reader, writer):
         try:
@@ -81,9 +98,9 @@ class Aws:
             writer.close()
 
 
-def aws(backlog, counts, port):
+def aws(port, *arguments):
     async def run():
-        server = await asyncio.start_server(Aws(backlog, counts).serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(Aws(*arguments).serve, "127.0.0.1", 0)
         port.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -96,19 +113,19 @@ def memory(pid):
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
-def measured(dispatcher, backlog):
+def measured(dispatcher, backlog, times=None, poison=()):
     """Messages a second, memory, questions to Lambda."""
     counts, queue = multiprocessing.Array("l", 3), multiprocessing.Queue()
-    server = multiprocessing.Process(target=aws, args=(backlog, counts, queue), daemon=True)
+    server = multiprocessing.Process(target=aws, args=(queue, backlog, counts, times, poison), daemon=True)
     server.start()
-    port, most = queue.get(), min(backlog, MOST)
+    port, most = queue.get(), min(backlog, MOST) * (2 if poison else 1)
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=shared) as directory:
         config = Path(directory, "immortal.toml")
         config.write_text(CONFIG.format(directory=directory, port=port))
         environment = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x",
-            "AWS_SECRET_ACCESS_KEY": "x", "IMMORTAL_LOG": "warn",
+            "AWS_SECRET_ACCESS_KEY": "x", "IMMORTAL_LOG": "error",
         }
         began = time.monotonic()
         process = subprocess.Popen([dispatcher, "serve", "--config", config], env=environment)
@@ -126,6 +143,14 @@ def measured(dispatcher, backlog):
     return most / took, used, counts[1], took
 
 
+def launched(dispatcher, poison):
+    """From a message to its launch, p50, ms."""
+    wait_until_quiet()
+    times = multiprocessing.Array("d", TIMED)
+    measured(dispatcher, TIMED, times, poison)
+    return statistics.median(times) * 1000
+
+
 def figures(runner):
     dispatcher = Path(runner).with_name("immortal-dispatcher")
     for backlog in BACKLOGS:
@@ -138,3 +163,5 @@ def figures(runner):
             table.row(f"{name}: messages dispatched", rate, "/s")
         table.bound(f"{name}: memory", used, "MB", 48)
         table.bound(f"{name}: questions to Lambda", questions, "", 1)
+    alone, among = (launched(dispatcher, poison) for poison in ((), POISON))
+    table.row("dispatcher, from a message to its launch, among as many that nobody understands: p50", among, "ms", "alone", alone, 1.2)
