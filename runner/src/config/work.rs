@@ -46,7 +46,7 @@ const IDLE: Duration = Duration::from_mins(5);
 const VISIBILITY: Duration = Duration::from_mins(2);
 /// SQS lets nobody keep a message for more than 12 hours in all (`ChangeMessageVisibility`).
 const HOLD: Duration = Duration::from_hours(11);
-/// The shortest time for which a message is hidden: it is heard of three times in it.
+/// The shortest time for which a message is hidden: it is heard of four times in it.
 const SHORTEST: Duration = Duration::from_secs(3);
 /// Packages of 250 MB, as Lambda's largest, are 2 GB.
 const KEEP: usize = 8;

@@ -127,9 +127,10 @@ impl Held {
         self.ledger.note(&self.job, &attempt).await
     }
 
-    /// Says that we are still at it, and shall say so again before this moment; nothing where it is over.
+    /// Says that we are still at it, and shall say so again before this moment; nothing where it is over, or where
+    /// something else is being said.
     pub(in crate::run) async fn beat(&self, until: Time) {
-        let mut attempt = self.attempt.lock().await;
+        let Ok(mut attempt) = self.attempt.try_lock() else { return };
         if attempt.state != State::Claimed {
             return;
         }

@@ -1,24 +1,27 @@
 //! The messages that a worker has in hand: kept hidden while something is done for them, deleted when that is durable,
-//! or given back. The attempts that they led to are said to be alive by the same pulse.
+//! or given back. The attempts that they led to are said to be alive by the same pulse. How the queue is told, `errands`
+//! knows.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use ledger::Time;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::timeout;
 
-use crate::aws::inbox::{BATCH, Inbox, Letter, Receipt};
-use crate::causes::causes;
+use super::errands::{self, Errand, Outside, Wish};
+use crate::aws::inbox::{Inbox, Letter};
 use crate::run::deliver::say;
 use crate::run::ledgered::claim::Held;
 
-/// In each time for which a message is hidden it is heard of so often.
-const BEATS: u32 = 3;
+/// In each time for which a message is hidden it is heard of so often. Two in a row may fail: the third is in time, even
+/// of a message that came when the first beat was all but over.
+const BEATS: u32 = 4;
+/// The queue is given so long for an answer at least.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// So long what is on its way to the queue may take at the end.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -50,14 +53,6 @@ pub(super) struct Hands {
     errands: mpsc::UnboundedSender<Errand>,
 }
 
-/// What the queue is to be told.
-enum Errand {
-    Delete(Receipt),
-    Hide(Receipt, Duration),
-    /// Nothing more.
-    End,
-}
-
 /// What keeps messages hidden and tells the queue of them.
 pub(super) struct Runner {
     beating: JoinHandle<()>,
@@ -68,10 +63,13 @@ impl Hands {
     /// Empty ones.
     pub(super) fn new(inbox: Inbox, visibility: Duration, hold: Duration) -> (Rc<Self>, Runner) {
         let (errands, told) = mpsc::unbounded_channel();
-        let running = tokio::task::spawn_local(run(inbox.clone(), told));
         let (numbers, all) = (Cell::default(), RefCell::default());
         let hands = Rc::new(Self { inbox, visibility, hold, numbers, all, errands });
-        let beating = tokio::task::spawn_local(beat(Rc::clone(&hands)));
+        let (telling, patience) = (hands.inbox.clone(), hands.patience());
+        let running =
+            tokio::task::spawn_local(async move { errands::run(&telling, told, patience).await });
+        let beaten = Rc::clone(&hands);
+        let beating = tokio::task::spawn_local(async move { beaten.beats(&beaten.inbox).await });
         (hands, Runner { beating, running })
     }
 
@@ -82,94 +80,78 @@ impl Hands {
 
     /// Takes a message in hand.
     pub(super) fn take(&self, letter: Letter) -> Rc<Hand> {
+        self.taken(letter, Instant::now())
+    }
+
+    fn taken(&self, letter: Letter, since: Instant) -> Rc<Hand> {
         let number = self.numbers.replace(self.numbers.get() + 1);
         let (attempt, released) = (RefCell::default(), Cell::default());
-        let hand = Rc::new(Hand { letter, number, since: Instant::now(), attempt, released });
+        let hand = Rc::new(Hand { letter, number, since, attempt, released });
         self.all.borrow_mut().insert(number, Rc::clone(&hand));
         hand
     }
 
     /// What it asked for is done and durable.
     pub(super) fn done(&self, hand: &Hand) {
-        self.leave(hand, Errand::Delete(hand.letter.receipt.clone()));
+        self.leave(hand, Wish::Delete);
     }
 
     /// It is to come again after this time.
     pub(super) fn back(&self, hand: &Hand, after: Duration) {
-        self.leave(hand, Errand::Hide(hand.letter.receipt.clone(), after));
+        self.leave(hand, Wish::Hide(after));
     }
 
-    fn leave(&self, hand: &Hand, errand: Errand) {
+    fn leave(&self, hand: &Hand, wish: Wish) {
         if self.all.borrow_mut().remove(&hand.number).is_some() && !hand.released.get() {
-            let _runner_is_there = self.errands.send(errand);
+            self.tell(hand, wish);
         }
     }
 
-    /// Says of all messages and attempts that they are still worked at.
-    async fn beat(&self) {
-        let all: Vec<Rc<Hand>> = self.all.borrow().values().cloned().collect();
-        let rest = self.visibility / BEATS;
-        let mut attempts = Vec::new();
-        for hand in &all {
-            if let Some((held, last)) = &mut *hand.attempt.borrow_mut() {
-                if hand.since.elapsed() > self.hold && !hand.released.replace(true) {
-                    say(
-                        "a message is let go of, since its job takes longer than a queue keeps one: what becomes of the job is in its ledger",
-                    );
-                    let _runner_is_there =
-                        self.errands.send(Errand::Delete(hand.letter.receipt.clone()));
-                }
-                if last.elapsed() >= rest / 2 {
-                    *last = Instant::now();
-                    attempts.push(Rc::clone(held));
-                }
-            }
-            if !hand.released.get() && hand.since.elapsed() >= rest / 2 {
-                let errand = Errand::Hide(hand.letter.receipt.clone(), self.visibility);
-                let _runner_is_there = self.errands.send(errand);
-            }
-        }
-        let until = Time::now().after(self.visibility);
-        join_all(attempts.iter().map(|held| held.beat(until))).await;
+    fn tell(&self, hand: &Hand, wish: Wish) {
+        let errand = Errand::Of(hand.number, hand.letter.receipt.clone(), wish);
+        let _runner_is_there = self.errands.send(errand);
     }
-}
 
-async fn beat(hands: Rc<Hands>) {
-    let mut ticks = tokio::time::interval(hands.visibility / BEATS);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        hands.beat().await;
+    fn beat(&self) -> Duration {
+        self.visibility / BEATS
     }
-}
 
-/// Tells the queue, as much at once as has gathered.
-async fn run(inbox: Inbox, mut told: mpsc::UnboundedReceiver<Errand>) {
-    let mut errands = Vec::with_capacity(BATCH);
-    while told.recv_many(&mut errands, BATCH).await > 0 {
-        let (mut deleted, mut hidden, mut last) = (Vec::new(), Vec::new(), false);
-        for errand in errands.drain(..) {
-            match errand {
-                Errand::Delete(receipt) => deleted.push(receipt),
-                Errand::Hide(receipt, time) => hidden.push((receipt, time)),
-                Errand::End => last = true,
+    /// So long an answer of the queue is waited for: the next beat is not to wait for it.
+    fn patience(&self) -> Duration {
+        (self.beat() / 2).max(PATIENCE)
+    }
+
+    /// Says of all messages and attempts that they are still worked at, again and again.
+    async fn beats(&self, outside: &impl Outside) {
+        loop {
+            let all: Vec<Rc<Hand>> = self.all.borrow().values().cloned().collect();
+            let (now, until) = (outside.now(), Time::now().after(self.visibility));
+            for hand in &all {
+                self.heard_of(hand, now, until);
+            }
+            outside.sleep(self.beat()).await;
+        }
+    }
+
+    fn heard_of(&self, hand: &Hand, now: Instant, until: Time) {
+        let is_due = |since: Instant| now.saturating_duration_since(since) >= self.beat() / 2;
+        if let Some((held, last)) = &mut *hand.attempt.borrow_mut() {
+            if now.saturating_duration_since(hand.since) > self.hold && !hand.released.replace(true)
+            {
+                say(
+                    "a message is let go of, since its job takes longer than a queue keeps one: what becomes of the job is in its ledger",
+                );
+                self.tell(hand, Wish::Delete);
+            }
+            if is_due(*last) {
+                *last = now;
+                // A ledger that hesitates keeps no message from being heard of.
+                let held = Rc::clone(held);
+                tokio::task::spawn_local(async move { held.beat(until).await });
             }
         }
-        let deleting = async {
-            if deleted.is_empty() { Ok(Vec::new()) } else { inbox.delete(&deleted).await }
-        };
-        let hiding =
-            async { if hidden.is_empty() { Ok(Vec::new()) } else { inbox.hide(&hidden).await } };
-        let (deleting, hiding) = tokio::join!(deleting, hiding);
-        for told in [deleting, hiding] {
-            // What is not deleted comes again, and meets its own job.
-            match told {
-                Ok(failed) => failed.iter().for_each(|why| say(&format!("the queue: {why}"))),
-                Err(error) => say(&causes(&error)),
-            }
-        }
-        if last {
-            return;
+        if !hand.released.get() && is_due(hand.since) {
+            self.tell(hand, Wish::Hide(self.visibility));
         }
     }
 }
@@ -182,3 +164,6 @@ impl Runner {
         let _best_effort = timeout(LAST, self.running).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

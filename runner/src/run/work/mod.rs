@@ -2,6 +2,7 @@
 //! its end; which job begins, `worker` decides. What becomes of a job is decided and recorded by the same desk as that of a
 //! container which is there for one attempt.
 
+mod errands;
 mod finish;
 mod functions;
 mod hands;
