@@ -12,6 +12,10 @@ use crate::world::{World, dispatcher};
 
 /// In `make test`.
 const IN_SHORT: u64 = 300;
+/// So many messages are sent between two deaths, while fewer than those wait: what stands in for SQS looks at each of its
+/// messages each time.
+const WAVE: usize = 20;
+const WAITING: u64 = 100;
 /// Every tenth message comes twice, every twentieth is poison.
 const TWICE: u64 = 10;
 const POISON: u64 = 20;
@@ -20,16 +24,12 @@ pub(crate) fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| text.parse().unwrap())
 }
 
-/// All messages, by AWS's own SDK, ten at once.
+/// All messages, ten at once.
 pub(crate) fn send(world: &World, bodies: &[String]) {
-    for some in bodies.chunks(500) {
-        let script = format!(
-            "bodies = json.loads({:?})\nsqs = client('sqs')\nfor at in range(0, len(bodies), 10):\n    \
-             sqs.send_message_batch(QueueUrl={:?}, Entries=[{{'Id': str(n), 'MessageBody': b}} for n, b in enumerate(bodies[at:at+10])])",
-            json!(some).to_string(),
-            world.url("failed"),
-        );
-        world.moto.script(&script);
+    for some in bodies.chunks(10) {
+        let entry = |(number, body)| json!({ "Id": format!("m-{number}"), "MessageBody": body });
+        let entries: Vec<Value> = some.iter().enumerate().map(entry).collect();
+        world.sqs("SendMessageBatch", "failed", json!({ "Entries": entries }));
     }
 }
 
@@ -54,20 +54,40 @@ fn bodies(world: &World, jobs: u64) -> Vec<String> {
 }
 
 /// Outcomes that have arrived, by request id.
-pub(crate) fn arrived(world: &World) -> BTreeMap<String, Vec<Value>> {
-    let script = format!(
-        "sqs = client('sqs')\nresult = []\nwhile True:\n    found = sqs.receive_message(QueueUrl={0:?}, MaxNumberOfMessages=10).get('Messages', [])\n    \
-         if not found: break\n    result += [m['Body'] for m in found]\n    \
-         sqs.delete_message_batch(QueueUrl={0:?}, Entries=[{{'Id': str(n), 'ReceiptHandle': m['ReceiptHandle']}} for n, m in enumerate(found)])",
-        world.url("done"),
-    );
-    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for body in world.moto.script(&script).as_array().unwrap() {
-        let record: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
+pub(crate) type Arrived = BTreeMap<String, Vec<Value>>;
+
+/// Outcomes that have arrived.
+pub(crate) fn arrived(world: &World) -> Arrived {
+    let mut found = Arrived::new();
+    while fetched(world, &mut found) > 0 {}
+    found
+}
+
+/// Takes up to ten from the queue of outcomes, and says how many.
+fn fetched(world: &World, found: &mut Arrived) -> usize {
+    let answer = world.sqs("ReceiveMessage", "done", json!({ "MaxNumberOfMessages": 10 }));
+    let mut taken = Vec::new();
+    for (number, message) in answer["Messages"].as_array().into_iter().flatten().enumerate() {
+        let record: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
         let id = record["requestContext"]["requestId"].as_str().unwrap().to_owned();
         found.entry(id).or_default().push(record);
+        let receipt = &message["ReceiptHandle"];
+        taken.push(json!({ "Id": number.to_string(), "ReceiptHandle": receipt }));
     }
-    found
+    if !taken.is_empty() {
+        world.sqs("DeleteMessageBatch", "done", json!({ "Entries": taken }));
+    }
+    taken.len()
+}
+
+/// Kills a task within this time, which passes, if there is one: they are short.
+fn kills(cluster: &Cluster, seed: u64, pause: Duration) -> bool {
+    let (since, mut killed) = (Instant::now(), false);
+    while since.elapsed() < pause {
+        killed = killed || cluster.kill(seed);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    killed
 }
 
 /// What came of a run.
@@ -96,21 +116,34 @@ fn run(seed: u64, jobs: u64, program: &Path, mutant: &str, patience: Duration) -
     let cluster = Cluster::start(&world.variables(), faults);
     let variables = [("AWS_ENDPOINT_URL_ECS", cluster.url()), ("IMMORTAL_MUTANT", mutant)];
     let serve = || world.served_by(program, &variables);
-    send(&world, &bodies(&world, jobs));
+    let (bodies, mut arrived) = (bodies(&world, jobs), Arrived::new());
+    let mut waiting = bodies.chunks(WAVE);
 
     // Two at once, always; one after the other dies. Tasks die too.
     let (mut serving, mut deaths, mut killed) = ([serve(), serve()], 0_u64, 0_u64);
     // A queue may give messages to the dead, who keep them for as long as they are hidden: in the end all may live.
     let most = 20 + jobs;
-    while world.left() > 0 && deaths < most {
-        std::thread::sleep(Duration::from_millis(300 + seed.wrapping_mul(deaths + 1) % 700));
+    while deaths < most {
+        let left = world.left();
+        if left < WAITING
+            && let Some(some) = waiting.next()
+        {
+            send(&world, some);
+        } else if left == 0 {
+            break;
+        }
+        while fetched(&world, &mut arrived) > 0 {}
+        let pause = Duration::from_millis(300 + seed.wrapping_mul(deaths + 1) % 700);
+        if killed * 10 < jobs {
+            killed += u64::from(kills(&cluster, seed.wrapping_add(deaths), pause));
+        } else {
+            std::thread::sleep(pause);
+        }
         let which = usize::from(deaths % 2 == 1);
         drop(std::mem::replace(&mut serving[which], serve()));
         deaths += 1;
-        if killed * 10 < jobs && cluster.kill(seed.wrapping_add(deaths)) {
-            killed += 1;
-        }
     }
+    waiting.for_each(|some| send(&world, some));
     let mut sum = Sum::default();
     let since = Instant::now();
     while (world.unfinished() > 0 || world.left() > 0) && since.elapsed() < patience {
@@ -120,7 +153,7 @@ fn run(seed: u64, jobs: u64, program: &Path, mutant: &str, patience: Duration) -
     expect(world.left() == 0, format!("{} messages are left", world.left()));
     expect(world.unfinished() == 0, format!("{} jobs are unfinished", world.unfinished()));
 
-    let arrived = arrived(&world);
+    while fetched(&world, &mut arrived) > 0 {}
     let expected: BTreeSet<String> = (0..jobs).map(|number| format!("job-{number}")).collect();
     let found: BTreeSet<String> = arrived.keys().cloned().collect();
     let lost: Vec<&String> = expected.difference(&found).collect();

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use e2e::{Cluster, Deployed, Faults, Package};
 use serde_json::json;
 
+use crate::chaos::setting;
 use crate::world::{Serving, World, dispatcher};
 
 /// Stops in `make test`; `STOPS=1000` asks for more.
 const IN_SHORT: u64 = 8;
+/// Worlds beside each other: most of a stop is waiting for the queue's last answer.
+const WORLDS: u64 = 4;
 const MESSAGES: usize = 15;
 
 fn world() -> World {
@@ -67,26 +70,48 @@ fn stopped(serving: &mut Serving) -> ExitStatus {
     ended
 }
 
-#[test]
-fn it_stops_at_once_and_gives_back_what_it_holds() {
+/// Stops dispatchers under load, in a world of their own: how long each took.
+fn stopping(stops: impl Iterator<Item = u64>) -> Vec<Duration> {
     let world = world();
     let cluster = Cluster::start(&world.variables(), Faults::default());
     let variables = [("AWS_ENDPOINT_URL_ECS", cluster.url())];
-    let stops = std::env::var("STOPS").ok().map_or(IN_SHORT, |text| text.parse().unwrap());
-    for stop in 0..stops {
-        send(&world, stop);
+    let (mut sent, mut took) = (0, Vec::new());
+    for stop in stops {
+        if world.left() < MESSAGES as u64 {
+            send(&world, stop);
+            sent += MESSAGES;
+        }
         let before = begun(&world);
         let mut serving = world.served_by(&dispatcher(), &variables);
         // From before it is ready to the middle of its work.
+        if stop % 4 > 0 {
+            world.until("it reads", || begun(&world) > before);
+        }
         std::thread::sleep(Duration::from_millis(stop * 37 % 400));
+        let since = Instant::now();
         let ended = stopped(&mut serving);
+        took.push(since.elapsed());
         // Until it has asked for its signals they end it, as any process.
         let early = begun(&world) == before && ended.signal() == Some(15);
         assert!(ended.success() || early, "{ended}\n{}", world.log());
         assert_eq!(world.hidden(), 0, "messages stay hidden\n{}", world.log());
     }
     let _serving = world.served_by(&dispatcher(), &variables);
-    finished(&world, MESSAGES * usize::try_from(stops).unwrap());
+    finished(&world, sent);
+    took
+}
+
+#[test]
+fn it_stops_at_once_and_gives_back_what_it_holds() {
+    let stops = setting("STOPS").unwrap_or(IN_SHORT);
+    let mut took: Vec<Duration> = std::thread::scope(|scope| {
+        let worlds = (0..WORLDS).map(|first| (first..stops).step_by(WORLDS.try_into().unwrap()));
+        let threads: Vec<_> = worlds.map(|some| scope.spawn(|| stopping(some))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    took.sort();
+    let (half, longest) = (took[took.len() / 2], took[took.len() - 1]);
+    eprintln!("{} stops: half of them within {half:?}, the longest {longest:?}", took.len());
 }
 
 /// A queue does not know who has gone away: the answer to a question that nobody waits for any more hides messages.

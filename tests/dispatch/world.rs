@@ -140,14 +140,17 @@ impl World {
         fs::read_to_string(self.path("serve.log")).unwrap_or_default()
     }
 
+    /// Calls SQS about one of the queues.
+    #[track_caller]
+    pub(crate) fn sqs(&self, operation: &str, queue: &str, mut body: Value) -> Value {
+        body["QueueUrl"] = self.url(queue).into();
+        self.moto.call("sqs", &format!("AmazonSQS.{operation}"), &body)
+    }
+
     /// Puts a message into the queue of failures.
     pub(crate) fn send(&self, body: &str, attributes: &Value) {
-        let script = format!(
-            "body, attributes = json.loads({:?})\nclient('sqs').send_message(QueueUrl={:?}, MessageBody=body, MessageAttributes=attributes)",
-            json!([body, attributes]).to_string(),
-            self.url("failed"),
-        );
-        self.moto.script(&script);
+        let message = json!({ "MessageBody": body, "MessageAttributes": attributes });
+        self.sqs("SendMessage", "failed", message);
     }
 
     /// A dead letter of Lambda's.
@@ -168,17 +171,13 @@ impl World {
 
     /// The records that have arrived at the queue of outcomes, as soon as there are so many.
     pub(crate) fn records(&self, count: usize) -> Vec<Value> {
-        let script = format!(
-            "answer = client('sqs').receive_message(QueueUrl={:?}, MaxNumberOfMessages=10)\n\
-             result = [m['Body'] for m in answer.get('Messages', [])]",
-            self.url("done"),
-        );
         let (mut found, since) = (Vec::new(), Instant::now());
         while found.len() < count {
             assert!(since.elapsed() < PATIENCE, "{found:?}\n{}", self.log());
-            let bodies = self.moto.script(&script);
-            for body in bodies.as_array().unwrap() {
-                found.push(serde_json::from_str(body.as_str().unwrap()).unwrap());
+            let asked = json!({ "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1 });
+            let answer = self.sqs("ReceiveMessage", "done", asked);
+            for message in answer["Messages"].as_array().into_iter().flatten() {
+                found.push(serde_json::from_str(message["Body"].as_str().unwrap()).unwrap());
             }
         }
         found
@@ -192,22 +191,18 @@ impl World {
 
     /// How many messages of the queue of failures somebody has.
     pub(crate) fn hidden(&self) -> u64 {
-        let script = format!(
-            "a = client('sqs').get_queue_attributes(QueueUrl={:?}, AttributeNames=['All'])['Attributes']\n\
-             result = int(a['ApproximateNumberOfMessagesNotVisible'])",
-            self.url("failed"),
-        );
-        self.moto.script(&script).as_u64().unwrap()
+        self.count(&["ApproximateNumberOfMessagesNotVisible"])
     }
 
     /// How many messages are in the queue of failures, hidden ones too.
     pub(crate) fn left(&self) -> u64 {
-        let script = format!(
-            "a = client('sqs').get_queue_attributes(QueueUrl={:?}, AttributeNames=['All'])['Attributes']\n\
-             result = int(a['ApproximateNumberOfMessages']) + int(a['ApproximateNumberOfMessagesNotVisible'])",
-            self.url("failed"),
-        );
-        self.moto.script(&script).as_u64().unwrap()
+        self.count(&["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])
+    }
+
+    fn count(&self, names: &[&str]) -> u64 {
+        let answer = self.sqs("GetQueueAttributes", "failed", json!({ "AttributeNames": names }));
+        let count = |name: &&str| answer["Attributes"][name].as_str().unwrap().parse::<u64>();
+        names.iter().map(|name| count(name).unwrap()).sum()
     }
 
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
