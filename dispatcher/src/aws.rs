@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionConfiguration};
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bytes::Bytes;
 use ledger::{Access, Bucket, Destination, HttpClient, LedgerError, Redacted, Root};
@@ -21,9 +21,9 @@ use runner::function::name::FunctionName;
 
 use crate::envelope::Object;
 use crate::function::{Architecture, Code, FileSystem, Function, Network};
-use crate::launch::bucket;
 use crate::resolve::directory::{Directory, LookupError};
 use crate::resolve::input::Input;
+use crate::turns::Turns;
 
 /// Lambda's control plane.
 #[derive(Debug)]
@@ -40,28 +40,14 @@ pub struct Account {
 const FUNCTIONS: (u32, f64) = (20, 50.0);
 pub(crate) const OTHERS: (u32, f64) = (5, 10.0);
 
-/// Who waits for its turn to ask.
-#[derive(Debug)]
-struct Turns(Mutex<bucket::Bucket>);
-
-impl Turns {
-    fn new((at_once, a_second): (u32, f64)) -> Self {
-        Self(Mutex::new(bucket::Bucket::new(at_once, a_second, Instant::now())))
-    }
-
-    async fn next(&self) {
-        let wait = self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
-        tokio::time::sleep(wait).await;
-    }
-}
-
 impl Account {
     /// With the region, credentials and endpoints of these settings.
     pub fn new(sdk: &SdkConfig) -> Self {
+        let sdk = sdk.clone().into_builder().retry_config(RetryConfig::disabled()).build();
         Self {
-            sdk: sdk.clone(),
-            client: Client::new(sdk),
-            events: aws_sdk_eventbridge::Client::new(sdk),
+            client: Client::new(&sdk),
+            events: aws_sdk_eventbridge::Client::new(&sdk),
+            sdk,
             functions: Turns::new(FUNCTIONS),
             others: Turns::new(OTHERS),
         }
@@ -70,6 +56,22 @@ impl Account {
     /// Waits until another question may be asked that is not for a function.
     pub(crate) async fn turn(&self) {
         self.others.next().await;
+    }
+
+    /// All pages of a list.
+    async fn pages<T>(
+        &self,
+        page: impl AsyncFn(Option<String>) -> Result<(Option<Vec<T>>, Option<String>), LookupError>,
+    ) -> Result<Vec<T>, LookupError> {
+        let (mut found, mut marker) = (Vec::new(), None);
+        loop {
+            let (some, next) = self.others.ask(async || page(marker.clone()).await).await?;
+            found.extend(some.into_iter().flatten());
+            if next.as_ref().is_none_or(String::is_empty) || next == marker {
+                return Ok(found);
+            }
+            marker = next;
+        }
     }
 }
 
@@ -80,9 +82,11 @@ impl Directory for Account {
         })?;
         let request = self.client.get_function().function_name(parsed.unqualified());
         let request = request.set_qualifier(parsed.qualifier().map(str::to_owned));
-        self.functions.next().await;
-        let answer = request.send().await.map_err(|error| failed("GetFunction", name, &error))?;
-        function(answer).ok_or_else(|| {
+        let answer = self.functions.ask(async || {
+            let answer = request.clone().send().await;
+            answer.map_err(|error| failed("GetFunction", name, &error))
+        });
+        function(answer.await?).ok_or_else(|| {
             LookupError::Refused(format!(
                 "GetFunction of `{name}` answered without a configuration"
             ))
@@ -91,42 +95,38 @@ impl Directory for Account {
 
     async fn mapped_to(&self, source: &str) -> Result<Vec<String>, LookupError> {
         let request = self.client.list_event_source_mappings().event_source_arn(source);
-        let mut pages = request.into_paginator().send();
-        let mut found = Vec::new();
-        loop {
-            self.others.next().await;
-            let Some(page) = pages.next().await else { break };
+        let found = self.pages(async |marker| {
+            let page = request.clone().set_marker(marker).send().await;
             let page = page.map_err(|error| failed("ListEventSourceMappings", source, &error))?;
-            found.extend(page.event_source_mappings.unwrap_or_default());
-        }
-        Ok(mapped(&found))
+            Ok((page.event_source_mappings, page.next_marker))
+        });
+        Ok(mapped(&found.await?))
     }
 
     async fn failing_to(&self, target: &str) -> Result<Vec<String>, LookupError> {
-        let mut pages = self.client.list_functions().into_paginator().send();
-        let mut found = Vec::new();
-        loop {
-            self.others.next().await;
-            let Some(page) = pages.next().await else { break };
+        let found = self.pages(async |marker| {
+            let page = self.client.list_functions().set_marker(marker).send().await;
             let page = page.map_err(|error| failed("ListFunctions", target, &error))?;
-            let own =
-                |function: &FunctionConfiguration| dead_letter(function).as_deref() == Some(target);
-            let functions = page.functions.unwrap_or_default().into_iter().filter(own);
-            found.extend(functions.filter_map(|function| function.function_arn));
-        }
-        Ok(found)
+            Ok((page.functions, page.next_marker))
+        });
+        let own =
+            |function: &FunctionConfiguration| dead_letter(function).as_deref() == Some(target);
+        let found = found.await?.into_iter().filter(own);
+        Ok(found.filter_map(|function| function.function_arn).collect())
     }
 
     async fn failure_destination(&self, arn: &str) -> Result<Option<String>, LookupError> {
-        self.others.next().await;
-        let own = runner::aws::own_destinations(&self.sdk, arn).await;
-        let own = own.map_err(|error| match &error {
-            AwsError::Refused { code, .. } if is_passing(code) => {
-                LookupError::Passing(causes(&error))
-            }
-            AwsError::Unreachable { .. } => LookupError::Passing(causes(&error)),
-            _ => LookupError::Refused(causes(&error)),
-        })?;
+        let own = self.others.ask(async || {
+            let own = runner::aws::own_destinations(&self.sdk, arn).await;
+            own.map_err(|error| match &error {
+                AwsError::Refused { code, .. } if is_passing(code) => {
+                    LookupError::Busy(causes(&error))
+                }
+                AwsError::Unreachable { .. } => LookupError::Passing(causes(&error)),
+                _ => LookupError::Refused(causes(&error)),
+            })
+        });
+        let own = own.await?;
         Ok(own.failure.map(|destination| match destination {
             Destination::SqsArn { arn } => arn,
             other => other.to_string(),
@@ -136,9 +136,12 @@ impl Directory for Account {
     async fn input(&self, rule: &str, target: &str) -> Result<Input, LookupError> {
         let (bus, name) = rule_name(rule);
         let request = self.events.list_targets_by_rule().rule(name);
-        self.others.next().await;
-        let answer = request.set_event_bus_name(bus.map(str::to_owned)).send().await;
-        let answer = answer.map_err(|error| failed("ListTargetsByRule", rule, &error))?;
+        let request = request.set_event_bus_name(bus.map(str::to_owned));
+        let answer = self.others.ask(async || {
+            let answer = request.clone().send().await;
+            answer.map_err(|error| failed("ListTargetsByRule", rule, &error))
+        });
+        let answer = answer.await?;
         let found = answer.targets().iter().find(|one| one.arn() == target);
         found.map(input).ok_or_else(|| {
             LookupError::Absent(format!(
@@ -190,24 +193,28 @@ fn is_passing(code: &str) -> bool {
 pub(crate) fn failed<E, R>(
     operation: &'static str,
     subject: &str,
-    error: &aws_smithy_runtime_api::client::result::SdkError<E, R>,
+    error: &SdkError<E, R>,
 ) -> LookupError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,
 {
     let Some(said) = error.as_service_error() else {
-        return LookupError::Passing(format!(
+        let text = format!(
             "{operation} of `{subject}` got no answer: {}",
             remedy::unanswered(causes(error))
-        ));
+        );
+        return match error {
+            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => LookupError::Busy(text),
+            _ => LookupError::Passing(text),
+        };
     };
     let code = said.code().unwrap_or("unknown");
     let message = remedy::refused(code, said.message().unwrap_or("without a message"));
     let text = format!("{operation} of `{subject}` was refused: {code}: {message}");
     match code {
         "ResourceNotFoundException" => LookupError::Absent(text),
-        code if is_passing(code) => LookupError::Passing(text),
+        code if is_passing(code) => LookupError::Busy(text),
         _ => LookupError::Refused(text),
     }
 }

@@ -142,7 +142,7 @@ impl<D: Directory> Desk<D> {
         let Understood::Fetch(object) = understood else { return Ok(understood) };
         match aws::object(&self.sdk, &object).await {
             Ok(content) => Ok(envelope::understand_object(&object, content.expose())),
-            Err(LookupError::Passing(why)) => Err(Later::soon(why)),
+            Err(LookupError::Busy(why) | LookupError::Passing(why)) => Err(Later::soon(why)),
             Err(LookupError::Absent(why) | LookupError::Refused(why)) => {
                 Ok(Understood::Quarantine(envelope::Reason(why)))
             }

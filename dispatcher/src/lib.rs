@@ -47,4 +47,5 @@ pub mod start;
 mod stdout;
 pub mod together;
 pub mod told;
+mod turns;
 pub mod variable;

@@ -17,6 +17,7 @@ mod definitions;
 mod doctor;
 mod people;
 mod points;
+mod quota;
 mod runners;
 mod stops;
 mod undelivered;

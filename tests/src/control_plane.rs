@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::quota::Quota;
 use crate::{Package, wiring};
 
 /// A function as the API knows it.
@@ -177,6 +178,7 @@ pub struct ControlPlane {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
     invocations: Arc<Mutex<Vec<Value>>>,
+    quota: Arc<Mutex<Quota>>,
 }
 
 impl ControlPlane {
@@ -194,15 +196,19 @@ impl ControlPlane {
         let functions = Arc::new(Mutex::new(functions));
         let (log, host) = (Arc::clone(&requests), url.clone());
         let invoked = Arc::clone(&invocations);
+        let quota = Arc::new(Mutex::new(Quota::default()));
+        let granted = Arc::clone(&quota);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (functions, log, host) =
                     (Arc::clone(&functions), Arc::clone(&log), host.clone());
-                let invoked = Arc::clone(&invoked);
-                std::thread::spawn(move || serve(&stream, &functions, &host, &log, &invoked));
+                let (invoked, granted) = (Arc::clone(&invoked), Arc::clone(&granted));
+                std::thread::spawn(move || {
+                    serve(&stream, &functions, &host, &log, &invoked, &granted);
+                });
             }
         });
-        Self { url, requests, invocations }
+        Self { url, requests, invocations, quota }
     }
 
     /// What the runner needs to find it.
@@ -225,6 +231,11 @@ impl ControlPlane {
         self.invocations.lock().unwrap().clone()
     }
 
+    /// How often it was asked for anything but functions (`GetFunction` has a quota of its own), and how often it may be.
+    pub fn quota(&self) -> MutexGuard<'_, Quota> {
+        self.quota.lock().unwrap()
+    }
+
     /// The request lines so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
@@ -237,6 +248,7 @@ fn serve(
     host: &str,
     log: &Mutex<Vec<String>>,
     invoked: &Mutex<Vec<Value>>,
+    quota: &Mutex<Quota>,
 ) {
     let mut reader = BufReader::new(stream);
     loop {
@@ -264,7 +276,8 @@ fn serve(
             invoked.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
         }
         let method = line.split(' ').next().unwrap_or_default();
-        let (status, body) = {
+        let granted = !is_counted(&path) || quota.lock().unwrap().grants(Instant::now());
+        let (status, body) = if granted {
             let mut functions = functions.lock().unwrap();
             let meant = functions.iter().position(|function| function.is_meant(&path));
             let listed = listed(&functions, &path);
@@ -274,6 +287,13 @@ fn serve(
                 Some((status, answer)) => (status, answer.to_string().into_bytes()),
                 None => answer(&path, function, host),
             }
+        } else {
+            (
+                429,
+                json!({ "Reason": "CallerRateLimitExceeded", "message": "Rate exceeded" })
+                    .to_string()
+                    .into_bytes(),
+            )
         };
         let (head, body) = respond(status, body, range.as_deref());
         let mut stream = stream;
@@ -281,6 +301,15 @@ fn serve(
             return;
         }
     }
+}
+
+/// Whether a request counts for the quota of all questions together: not those for a function, nor for its code, nor
+/// invocations (Lambda quotas, "API requests").
+fn is_counted(path: &str) -> bool {
+    let route = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let function = route.strip_prefix("/2015-03-31/functions/");
+    route.starts_with("/20")
+        && function.is_none_or(|rest| rest.contains('/') && !rest.ends_with("/invocations"))
 }
 
 /// Head and body of a response: a part of the body where one was asked for, as S3 has it.
@@ -305,6 +334,7 @@ fn respond(status: u16, body: Vec<u8>, range: Option<&str>) -> (String, Vec<u8>)
         ..400 => "",
         400 => "x-amzn-ErrorType: InvalidParameterValueException\r\n",
         403 => "x-amzn-ErrorType: AccessDeniedException\r\n",
+        429 => "x-amzn-ErrorType: TooManyRequestsException\r\n",
         _ => "x-amzn-ErrorType: ResourceNotFoundException\r\n",
     };
     (format!("HTTP/1.1 {status} Status\r\n{error}Content-Length: {total}\r\n\r\n"), body)

@@ -11,7 +11,9 @@ use crate::kept::{Kept, keep};
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupError {
-    /// No answer, a throttle, a failure of AWS: to be asked again.
+    /// A throttle, a failure of AWS, nobody there: to be asked again, more slowly.
+    Busy(String),
+    /// An answer that is none: to be asked again later.
     Passing(String),
     /// There is no such thing.
     Absent(String),
@@ -21,7 +23,7 @@ pub enum LookupError {
 
 impl fmt::Display for LookupError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Passing(why) | Self::Absent(why) | Self::Refused(why)) = self;
+        let (Self::Busy(why) | Self::Passing(why) | Self::Absent(why) | Self::Refused(why)) = self;
         formatter.write_str(why)
     }
 }

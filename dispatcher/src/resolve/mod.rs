@@ -57,7 +57,7 @@ pub enum Unresolved {
 impl From<LookupError> for Unresolved {
     fn from(error: LookupError) -> Self {
         match error {
-            LookupError::Passing(why) => Self::Later(why),
+            LookupError::Busy(why) | LookupError::Passing(why) => Self::Later(why),
             LookupError::Absent(why) | LookupError::Refused(why) => Self::Never(why),
         }
     }
