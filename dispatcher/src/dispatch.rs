@@ -274,3 +274,6 @@ fn known(queue: &QueueSettings) -> Known {
 pub fn address(root: &ledger::Root, job: &JobId) -> String {
     root.job(job).to_string()
 }
+
+#[cfg(test)]
+mod tests;

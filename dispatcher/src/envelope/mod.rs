@@ -116,4 +116,4 @@ fn quarantine(expected: &str, found: &str, advice: &str) -> Understood {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -25,6 +25,11 @@ fn message(value: &Value) -> Message {
     file::read(value.to_string().as_bytes(), QUEUE).remove(0)
 }
 
+/// The message of each fixture.
+pub(crate) fn messages() -> Vec<Message> {
+    golden().iter().map(|path| message(&read(path)["message"])).collect()
+}
+
 /// All that is understood, payloads too, a line each.
 fn told(understood: &Understood) -> Vec<String> {
     let failed = match understood {
@@ -86,7 +91,7 @@ fn secrets(body: &str) -> impl Iterator<Item = &str> {
     body.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.starts_with("canary"))
 }
 
-fn hostile() -> Vec<String> {
+pub(crate) fn hostile() -> Vec<String> {
     let deep = |open: &str, close: &str| open.repeat(10_000) + &close.repeat(10_000);
     let record = read(&golden().into_iter().find(|path| path.ends_with("record.json")).unwrap());
     let record = record["message"]["Body"].as_str().unwrap().to_owned();
@@ -131,7 +136,7 @@ fn hostile() -> Vec<String> {
     bodies
 }
 
-fn bare(body: &str) -> Message {
+pub(crate) fn bare(body: &str) -> Message {
     let mut message = file::read(b"", QUEUE).remove(0);
     message.body = Bytes::copy_from_slice(body.as_bytes()).into();
     message
@@ -206,12 +211,11 @@ fn the_body_counts_of_a_message_whose_source_queue_feeds_no_function() {
     assert!(matches!(understood, Understood::Quarantine(_)), "{understood:?}");
 }
 
-proptest! {
-    /// Bodies of real messages with bytes changed, cut and doubled.
-    #[test]
-    fn mutated_bodies_do_no_harm(pick in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), with in any::<u8>(), how in 0..3u8) {
-        let files = golden();
-        let mut message = message(&read(&files[pick.index(files.len())])["message"]);
+/// Real messages with bytes of their bodies changed, cut and doubled.
+pub(crate) fn mutated(messages: Vec<Message>) -> impl Strategy<Value = Message> {
+    let which = prop::sample::select(messages);
+    let change = (any::<prop::sample::Index>(), any::<u8>(), 0..3_u8);
+    (which, change).prop_map(|(mut message, (at, with, how))| {
         let mut body = message.body.expose().to_vec();
         if !body.is_empty() {
             let at = at.index(body.len());
@@ -222,6 +226,13 @@ proptest! {
             }
         }
         message.body = Bytes::from(String::from_utf8_lossy(&body).into_owned()).into();
+        message
+    })
+}
+
+proptest! {
+    #[test]
+    fn mutated_bodies_do_no_harm(message in mutated(messages())) {
         unharmed(&message);
     }
 }
