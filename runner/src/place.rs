@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::boot::{OPT, TASK};
-use crate::process::User;
+use crate::process::{User, remove_ipc};
 
 /// Lambda's `sbx_user1051`, as recorded on AWS.
 pub const SANDBOX: User = User { uid: 993, gid: 990 };
@@ -127,6 +127,8 @@ impl Place {
 
 /// What functions may write to beside `/tmp` in the images that this runs in.
 const SHARED: [&str; 5] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock"];
+/// Where the kernel tells of System V shared memory, queues and semaphores.
+const IPC: &str = "/proc/sysvipc";
 /// Where files of functions wait that are not at their place, in an image. Nobody else may look in.
 const KEPT: &str = "/var/lib/immortal/kept";
 
@@ -165,7 +167,8 @@ impl Place {
             sweep(path, SANDBOX.uid)
                 .map_err(|source| PlaceError::Io { path: path.into(), source })?;
         }
-        Ok(())
+        // What has no path.
+        remove_ipc(SANDBOX.uid).map_err(|source| PlaceError::Io { path: IPC.into(), source })
     }
 }
 

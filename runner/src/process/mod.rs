@@ -5,6 +5,7 @@
 
 mod child;
 mod exits;
+mod ipc;
 mod kills;
 mod leftovers;
 pub mod memory;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 pub use exits::{Ended, Exits};
+pub use ipc::remove_ipc;
 pub use leftovers::{ask_all, end_all};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;

@@ -144,12 +144,17 @@ fn jobs_may_be_in_a_bucket() {
     assert_eq!((counts, scene.queue()), (vec![1, 2, 3], (0, 0)));
 }
 
-/// In a container `/tmp` is the function's own, and goes with its runtime.
+/// `IPC_CREAT` (`sysvipc(7)`) and the right of everybody to use it; nothing: only looked for.
+const MADE: u32 = 0o1666;
+const SOUGHT: u32 = 0;
+
+/// In a container `/tmp` is the function's own, and goes with its runtime, as do its System V objects.
 #[test]
 fn a_function_leaves_nothing_in_the_container_of_a_worker() {
     let scene = scene(vec![python("one"), python("two")]);
     scene.ask("j-1", "one", &json!({ "leave": "/tmp/secret", "look": "/tmp" }));
-    scene.ask("j-2", "one", &json!({ "leave": "/dev/shm/secret", "look": "/tmp" }));
+    let all = json!({ "leave": "/dev/shm/secret", "look": "/tmp", "objects": MADE });
+    scene.ask("j-2", "one", &all);
     let volume = format!("{0}:{0}", scene.path("ledger").display());
     let url = scene.url();
     let mut variables = scene.moto.variables();
@@ -162,7 +167,7 @@ fn a_function_leaves_nothing_in_the_container_of_a_worker() {
             ["j-1", "j-2"].iter().all(|id| scene.read(&format!("{id}/outcome")).is_some())
         });
         scene.ask("j-3", "two", &json!({ "look": "/tmp" }));
-        scene.ask("j-4", "two", &json!({ "look": "/dev/shm" }));
+        scene.ask("j-4", "two", &json!({ "look": "/dev/shm", "objects": SOUGHT }));
         until("all outcomes", || {
             ["j-3", "j-4"].iter().all(|id| scene.read(&format!("{id}/outcome")).is_some())
         });
@@ -173,5 +178,7 @@ fn a_function_leaves_nothing_in_the_container_of_a_worker() {
     assert_eq!(scene.answer("j-2")["found"], json!(["secret"]), "one runtime, one /tmp");
     assert_eq!(scene.answer("j-3")["found"], json!([]));
     assert_eq!(scene.answer("j-4")["found"], json!([]));
+    assert_eq!(scene.answer("j-2")["objects"], json!([true, true, true]));
+    assert_eq!(scene.answer("j-4")["objects"], json!([false, false, false]));
     assert_eq!(scene.answer("j-5")["found"], json!(["app.py", "one.txt"]));
 }

@@ -11,8 +11,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(super) const PYTHON: &str = r#"
-import os, subprocess, time
+import ctypes, os, subprocess, time
 count = 0
+def objects(flags):
+    kernel = ctypes.CDLL(None)
+    found = kernel.shmget(4711, 4096, flags), kernel.msgget(4711, flags), kernel.semget(4711, 1, flags)
+    return [number >= 0 for number in found]
 def handler(event, context):
     global count
     count += 1
@@ -29,6 +33,7 @@ def handler(event, context):
         "pid": os.getpid(), "count": count, "name": context.function_name, "id": context.aws_request_id,
         "remaining": context.get_remaining_time_in_millis(), "own": os.environ.get("OWN"),
         "secret": os.environ.get("SECRET"), "files": sorted(name for name in os.listdir(os.environ["LAMBDA_TASK_ROOT"]) if name != "__pycache__"),
+        "objects": objects(event["objects"]) if "objects" in event else None,
         "found": sorted(name for name in os.listdir(event["look"]) if name[0] != ".") if "look" in event else None,
     }
 "#;
