@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::dispatch::{Desk, Later, address};
 use crate::failpoint::failpoint;
 use crate::function::Function;
+use crate::launch::mode::Mode;
 use crate::launch::{Launched, Refused};
 use crate::lost::{self, Why};
 use crate::place::{self, Wanted};
@@ -38,7 +39,10 @@ impl<D: Directory> Desk<D> {
         larger: u32,
     ) -> Result<Start, Later> {
         let mode = self.config.of(function).mode;
-        let (by_worker, _) = self.launcher.by_worker(function, mode, larger, true);
+        let (by_worker, why) = self.launcher.by_worker(function, mode, larger, true);
+        if !by_worker && mode.unwrap_or(self.config.worker.mode) == Mode::Worker {
+            tracing::info!(job = %job.id, "{why}");
+        }
         let placement = match self.placed(job, function, number, larger, by_worker) {
             Ok(placement) => placement,
             Err(why) => return self.impossible(job, number, why).await,

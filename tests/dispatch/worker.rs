@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use e2e::Deployed;
 use serde_json::{Value, json};
 
 use crate::world::{World, slow};
@@ -15,7 +16,12 @@ fn world(more: &str) -> World {
 
 /// With messages of this kind, and a configuration that ends with that of workers.
 fn with(kind: &str, more: &str) -> World {
-    let world = World::with(slow("python3.11"));
+    of(slow("python3.11"), kind, more)
+}
+
+/// The same for this function.
+fn of(function: Deployed, kind: &str, more: &str) -> World {
+    let world = World::with(function);
     world.moto.script("client('sqs').create_queue(QueueName='work')");
     let workers = format!("{more}\nqueue = \"{}\"\n", world.url("work"));
     world.config(&format!("{}[watch]\npause = \"1s\"\n{workers}", world.queue(kind)));
@@ -160,4 +166,20 @@ fn what_workers_are_too_small_for_gets_a_container_of_its_own_however_many_there
         "{told}"
     );
     assert_eq!(world.records(3).len(), 3);
+}
+
+#[test]
+fn what_workers_cannot_mount_gets_a_container_of_its_own_though_workers_are_asked_for() {
+    let arn =
+        "arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-0123456789abcdef0";
+    let mounted = slow("python3.11")
+        .with("FileSystemConfigs", json!([{ "Arn": arn, "LocalMountPath": "/mnt/data" }]));
+    let world = of(mounted, "direct", "[worker]\nmode = \"worker\"");
+    assert_eq!(started_by(&world, 1), ["process"]);
+    let request = world.path("message.json");
+    fs::write(&request, r#"{"immortal":1,"function":"resize","event":{}}"#).unwrap();
+    let told = &world.json(&["explain", "--json", &request.display().to_string()])[0];
+    let why = told["mode"].as_str().unwrap();
+    assert!(why.contains("in spite of `mode = \"worker\"`") && why.contains(arn), "{told}");
+    assert_eq!(world.records(1).len(), 1);
 }

@@ -176,7 +176,7 @@ impl Launcher {
         let rate =
             if counted { rates.count(&function.arn, now) } else { rates.of(&function.arn, now) };
         let mode = mode.unwrap_or(settings.mode);
-        mode::for_workers(mode, function, larger, rate, settings.rules())
+        mode::for_workers(mode, function, larger, rate, settings.rules(&function.name))
     }
 
     /// The name of what starts an attempt.

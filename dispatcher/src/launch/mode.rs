@@ -22,9 +22,11 @@ pub enum Mode {
     Auto,
 }
 
-/// What `auto` looks at.
+/// What is looked at beside the mode.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rules {
+    /// The function has a queue of its own, whose workers are made for it.
+    pub own_queue: bool,
     /// More starts of a function a minute than this are for workers.
     pub above: f64,
     /// Functions of more memory than this, MB, get containers of their own.
@@ -44,7 +46,12 @@ pub fn for_workers(
     }
     match mode {
         Mode::Task => (false, "a container of its own (`mode = \"task\"`)".to_owned()),
-        Mode::Worker => (true, "for workers (`mode = \"worker\"`)".to_owned()),
+        Mode::Worker => match unserved(function, rules) {
+            Some(why) => {
+                (false, format!("a container of its own in spite of `mode = \"worker\"`: {why}"))
+            }
+            None => (true, "for workers (`mode = \"worker\"`)".to_owned()),
+        },
         Mode::Auto => match misfit(function, rules) {
             Some(why) => (false, format!("a container of its own: {why}")),
             None if rate > rules.above => {
@@ -59,6 +66,15 @@ pub fn for_workers(
             ),
         },
     }
+}
+
+/// Why workers cannot run a function at all: those of a queue are alike, and mount no file system unless they were made for it.
+fn unserved(function: &Function, rules: Rules) -> Option<String> {
+    let file_system = function.file_system.as_ref().filter(|_| !rules.own_queue)?;
+    Some(format!(
+        "the function has a file system, {}; if there are workers that mount it at {}, name their queue in [worker.functions]",
+        file_system.arn, file_system.mount
+    ))
 }
 
 /// Why workers, which are alike, are not what a function needs.
@@ -133,9 +149,9 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::function::{Network, sample};
+    use crate::function::{FileSystem, Network, sample};
 
-    const RULES: Rules = Rules { above: 10.0, memory: 2_048 };
+    const RULES: Rules = Rules { own_queue: false, above: 10.0, memory: 2_048 };
 
     fn chosen(mode: Mode, function: &Function, larger: u32, rate: f64) -> bool {
         for_workers(mode, function, larger, rate, RULES).0
@@ -169,6 +185,17 @@ mod tests {
             assert!(!workers && why.contains(part), "{why}");
             assert!(chosen(Mode::Worker, &function, 0, 0.0));
         }
+    }
+
+    #[test]
+    fn a_file_system_is_nothing_that_workers_have_unless_they_are_made_for_the_function() {
+        let file_system = Some(FileSystem { arn: "arn:fs".into(), mount: "/mnt/x".into() });
+        let mounted = Function { file_system, ..sample() };
+        let (workers, why) = for_workers(Mode::Worker, &mounted, 0, 1_000.0, RULES);
+        assert!(!workers && why.contains("arn:fs") && why.contains("[worker.functions]"), "{why}");
+        let made_for_it = Rules { own_queue: true, ..RULES };
+        assert!(for_workers(Mode::Worker, &mounted, 0, 0.0, made_for_it).0);
+        assert!(!for_workers(Mode::Auto, &mounted, 0, 1_000.0, made_for_it).0);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Settings {
     pub queue: Option<String>,
     /// Queues of single runtimes, by Lambda's identifier.
     pub queues: BTreeMap<String, String>,
-    /// Queues of single functions, by name with `*`.
+    /// Queues of single functions, by name with `*`: functions with a file system go to workers only by these, whose workers mount it.
     pub functions: BTreeMap<String, String>,
     /// `auto`: more starts of a function a minute than this are for workers.
     pub above: f64,
@@ -59,9 +59,16 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What `auto` looks at.
-    pub fn rules(&self) -> Rules {
-        Rules { above: self.above, memory: self.memory }
+    /// What is looked at beside a function's mode.
+    pub fn rules(&self, function: &str) -> Rules {
+        let own_queue = self.own_queue(function).is_some();
+        Rules { own_queue, above: self.above, memory: self.memory }
+    }
+
+    /// The queue of this function alone.
+    fn own_queue(&self, function: &str) -> Option<&str> {
+        let mut own = self.functions.iter().filter(|(pattern, _)| matches(pattern, function));
+        own.next().map(|(_, queue)| queue.as_str())
     }
 
     /// Whether there is any queue to send to.
@@ -83,9 +90,8 @@ pub struct Placement {
 pub(super) fn place(wanted: &Wanted<'_>, settings: &Settings) -> Result<Placement, String> {
     place::runnable(wanted)?;
     let function = wanted.function;
-    let own = settings.functions.iter().find(|(pattern, _)| matches(pattern, &function.name));
-    let queue = match (own, &settings.queue) {
-        (Some((_, queue)), _) => queue.clone(),
+    let queue = match (settings.own_queue(&function.name), &settings.queue) {
+        (Some(queue), _) => queue.to_owned(),
         (None, rule) => {
             let rule = rule.as_deref().unwrap_or_default();
             place::named(function, rule, &settings.queues, "[worker.queues]")?
