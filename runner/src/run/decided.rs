@@ -55,6 +55,13 @@ impl Decided<'_> {
         Ok((config, parcel, route))
     }
 
+    /// Whether nobody waits for it, so that with its decision all is done: no destination, no workflow, and nothing to move.
+    pub fn is_for_nobody(&self, outcome: &Outcome) -> bool {
+        let said = self.job.destinations.as_deref().or(self.destinations);
+        let moved = outcome.response.is_some();
+        said.is_some_and(<[_]>::is_empty) && self.job.task_token.is_none() && !moved
+    }
+
     /// Records that all destinations have it, and strikes the job off the unfinished ones.
     pub async fn strike(&self, mut outcome: Outcome) -> Result<(), RunError> {
         outcome.delivered = Some(Time::now());
@@ -91,5 +98,40 @@ impl Large for Kept {
             object.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::{Facts, Origin, Redacted, Root, Stored};
+
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_for_nobody_where_that_is_said_and_there_is_nothing_to_do() {
+        let ledger = Ledger::open(&Root::Directory("/nowhere".into()), None).unwrap();
+        let job = |destinations| {
+            let mut job =
+                Job::new("j".parse().unwrap(), "f", "{}".into(), Origin::default(), Time::now());
+            job.destinations = destinations;
+            job
+        };
+        let record = Redacted::new(serde_json::value::RawValue::NULL.to_owned());
+        let small = Outcome::new(1, record, Facts::new(1, 0.0));
+        let stored = Stored { key: "k".into(), bytes: 1, sha256: "x".into() };
+        let large = Outcome { response: Some(stored), ..small.clone() };
+        let mut waited_for = job(Some(vec![]));
+        waited_for.task_token = Some(Redacted::new("t".into()));
+        for (job, outcome, expected) in [
+            (job(Some(vec![])), &small, true),
+            (job(Some(vec![])), &large, false),
+            (job(Some(vec![Destination::Stdout])), &small, false),
+            // The function's own.
+            (job(None), &small, false),
+            (waited_for, &small, false),
+        ] {
+            let decided = Decided { ledger: &ledger, job: &job, destinations: None, region: None };
+            assert_eq!(decided.is_for_nobody(outcome), expected, "{job:?}");
+        }
     }
 }
