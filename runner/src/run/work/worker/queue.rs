@@ -33,12 +33,14 @@ impl<E: Environment + Clone + 'static> Worker<E> {
         }
     }
 
-    /// Asks the queue for as many messages as are missing.
+    /// Asks the queue for as many messages as are missing, once that is worth a question.
     pub(super) fn ask(&mut self) {
         let known = self.letters.len() + self.taking + self.ready.len();
-        let missing = self.wanted().saturating_sub(known);
+        let wanted = self.wanted();
+        let missing = wanted.saturating_sub(known);
         let most = if self.dry { 1 } else { ASKING };
-        while self.asking < most && missing > self.asking * BATCH && self.mute().is_none() {
+        let few = worth(wanted);
+        while self.asking < most && missing >= self.asking * BATCH + few && self.mute().is_none() {
             let (shared, count) = (Rc::clone(&self.shared), missing - self.asking * BATCH);
             self.asking += 1;
             tokio::task::spawn_local(async move {
@@ -94,5 +96,21 @@ impl<E: Environment + Clone + 'static> Worker<E> {
         for ready in std::mem::take(&mut self.ready) {
             self.end(ready, Ok(Tried::Interrupted(why)));
         }
+    }
+}
+
+/// So many messages have to be missing for a question: a whole answer of them, but never more than half of those that are
+/// wanted, so that some are at hand while it is under way.
+fn worth(wanted: usize) -> usize {
+    wanted.div_ceil(2).clamp(1, BATCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_are_asked_for_at_once_and_many_by_the_batch() {
+        assert_eq!([0, 1, 2, 3, 10, 20, 33].map(worth), [1, 1, 1, 2, 5, 10, 10]);
     }
 }
