@@ -70,7 +70,7 @@ impl<D: Directory> Desk<D> {
         failpoint("started");
         match answer {
             Ok(Launched { id }) => self.started(job, launch, id).await,
-            Err(Refused::Later { why, after, anew }) => {
+            Err(Refused::Later { why, after, anew, .. }) => {
                 self.put_off(job, launch, Later { why, after }, anew).await
             }
             Err(Refused::Never { why }) => self.impossible(job, number, why).await,

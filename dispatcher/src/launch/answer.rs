@@ -15,18 +15,18 @@ pub(super) fn failure(reason: &str, detail: Option<&str>) -> Refused {
         Duration::from_secs(15)
     };
     // The same token would only bring the same answer.
-    Refused::Later { why: format!("ECS: {reason}{detail}"), after, anew: true }
+    Refused::Later { why: format!("ECS: {reason}{detail}"), after, anew: true, slower: true }
 }
 
 /// An exception, by its name and text.
 pub(super) fn exception(code: &str, message: &str) -> Refused {
     let why = format!("RunTask was refused: {code}: {message}");
-    let later = |seconds, anew| Refused::Later {
-        why: why.clone(),
-        after: Duration::from_secs(seconds),
-        anew,
-    };
     let throttled = code.contains("Throttl") || message.contains("Rate exceeded");
+    let slower = throttled || is_capacity(message);
+    let later = |seconds, anew| {
+        let after = Duration::from_secs(seconds);
+        Refused::Later { why: why.clone(), after, anew, slower }
+    };
     match code {
         _ if throttled => later(2, false),
         "ServerException" | "InternalFailure" | "ServiceUnavailable" => later(5, false),
@@ -138,8 +138,8 @@ mod tests {
             "RESOURCE:MEMORY",
             "words that nobody knows",
         ] {
-            let Refused::Later { anew, why, .. } = failure(reason, None) else { panic!() };
-            assert!(anew && why.contains(reason), "{why}");
+            let Refused::Later { anew, why, slower, .. } = failure(reason, None) else { panic!() };
+            assert!(anew && slower && why.contains(reason), "{why}");
         }
     }
 
@@ -170,6 +170,23 @@ mod tests {
                 Refused::Never { .. } => None,
             };
             assert_eq!(anew, expected, "{code}: {message}");
+        }
+    }
+
+    #[test]
+    fn throttles_quotas_and_want_of_capacity_alone_make_starts_slower() {
+        for (code, message, expected) in [
+            ("ThrottlingException", "Rate exceeded", true),
+            ("ClientException", "Capacity is unavailable at this time.", true),
+            ("ClientException", "You've reached the limit on the number of tasks", true),
+            ("ServerException", "", false),
+            ("ConflictException", "", false),
+            ("AccessDeniedException", "", false),
+            ("ClientException", "Unable to describe TaskDefinition.", false),
+            ("SomethingNewException", "", false),
+        ] {
+            let Refused::Later { slower, .. } = exception(code, message) else { panic!("{code}") };
+            assert_eq!(slower, expected, "{code}: {message}");
         }
     }
 

@@ -127,11 +127,13 @@ where
 {
     let throttled = error.code().is_some_and(|code| code.contains("Throttl"));
     let seconds = if throttled || error.as_service_error().is_none() { 5 } else { 60 };
-    later(format!("{operation} of {what} failed: {}", said(error)), seconds)
+    let (why, after) = (said(error), Duration::from_secs(seconds));
+    let why = format!("{operation} of {what} failed: {why}");
+    Refused::Later { why, after, anew: false, slower: throttled }
 }
 
 fn later(why: String, seconds: u64) -> Refused {
-    Refused::Later { why, after: Duration::from_secs(seconds), anew: false }
+    Refused::later(why, Duration::from_secs(seconds))
 }
 
 /// The revision that a definition was made from.

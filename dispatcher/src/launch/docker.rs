@@ -216,7 +216,7 @@ impl Docker {
 }
 
 fn later(why: String, seconds: u64) -> Refused {
-    Refused::Later { why, after: Duration::from_secs(seconds), anew: false }
+    Refused::later(why, Duration::from_secs(seconds))
 }
 
 fn refused(error: &Error, placement: &Placement) -> Refused {

@@ -193,8 +193,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,
 {
-    let (why, after) = (format!("ListTasks failed: {}", said(error)), Duration::from_secs(15));
-    Refused::Later { why, after, anew: false }
+    Refused::later(format!("ListTasks failed: {}", said(error)), Duration::from_secs(15))
 }
 
 fn refused<E, R>(error: &SdkError<E, R>) -> Refused

@@ -248,14 +248,18 @@ impl Launcher {
         let turn = self.turn().await;
         // Whoever waited for long may have been taken for dead, and another asked.
         let answer = self.asked(placement, token, repeated || turn > LONG).await;
-        match &answer {
-            Ok(_) => self.bucket.borrow_mut().granted(),
-            Err(Refused::Later { .. }) => {
-                self.bucket.borrow_mut().refused(Instant::now());
-            }
-            Err(Refused::Never { .. }) => {}
-        }
+        self.heed(&answer);
         answer
+    }
+
+    /// Starts as fast as AWS lets us.
+    fn heed(&self, answer: &Result<Launched, Refused>) {
+        let mut bucket = self.bucket.borrow_mut();
+        match answer {
+            Ok(_) => bucket.granted(),
+            Err(Refused::Later { slower: true, .. }) => bucket.refused(Instant::now()),
+            Err(_) => {}
+        }
     }
 
     async fn asked(
@@ -324,11 +328,7 @@ where
 
 /// It may have been started: a repetition finds it.
 fn unanswered(operation: &str, why: &str) -> Refused {
-    Refused::Later {
-        why: format!("{operation} got no answer: {why}"),
-        after: Duration::from_secs(5),
-        anew: false,
-    }
+    Refused::later(format!("{operation} got no answer: {why}"), Duration::from_secs(5))
 }
 
 /// Somebody in line.
@@ -349,11 +349,8 @@ impl Drop for Waiting<'_> {
 
 /// All hands are full.
 fn busy(at_once: usize) -> Refused {
-    Refused::Later {
-        why: format!("{at_once} runs are at work on this machine ([launch] at_once)"),
-        after: Duration::from_secs(5),
-        anew: false,
-    }
+    let why = format!("{at_once} runs are at work on this machine ([launch] at_once)");
+    Refused::later(why, Duration::from_secs(5))
 }
 
 /// A placement that was recorded, perhaps by another version of this program.
@@ -362,5 +359,29 @@ fn read<T: serde::de::DeserializeOwned>(placement: &Value) -> Result<T, Refused>
         why: format!("the recorded placement cannot be read: {error}"),
         after: Duration::from_mins(1),
         anew: true,
+        slower: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What waits for a hand of this machine does not start sooner for being asked for less often.
+    #[tokio::test]
+    async fn a_full_house_does_not_make_starts_slower() {
+        let settings = Settings { at_once: 0, launcher: Kind::Process, ..Settings::default() };
+        let launcher = Launcher::process(&settings, process::Settings::default());
+        let placement = serde_json::json!({ "environment": {}, "log": "log" });
+        for _ in 0..3 {
+            let refused = launcher.launch("process", &placement, "token", false).await;
+            assert_eq!(refused, Err(busy(0)));
+        }
+        // 20 a second, and those of the first 100 that are left.
+        assert!(launcher.room() >= 697, "{}", launcher.room());
+        let why = String::new();
+        let full = Refused::Later { why, after: Duration::ZERO, anew: true, slower: true };
+        launcher.heed(&Err(full));
+        assert!(launcher.room() <= 300, "{}", launcher.room());
+    }
 }

@@ -70,13 +70,12 @@ impl Processes {
             return Ok(Launched { id });
         }
         let runner = &self.settings.runner;
-        let never = |error: io::Error| Refused::Later {
-            why: format!(
+        let never = |error: io::Error| {
+            let why = format!(
                 "the runner `{}` could not be started: {error}; set [process] runner",
                 runner.display()
-            ),
-            after: Duration::from_mins(1),
-            anew: false,
+            );
+            Refused::later(why, Duration::from_mins(1))
         };
         let mut command = Command::new(runner);
         let output = self.output(&placement.log).map_err(never)?;

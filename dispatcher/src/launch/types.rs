@@ -22,12 +22,22 @@ pub enum Refused {
         /// Whether the launcher would only repeat its answer to this token (ECS: idempotency): then the next
         /// request needs a new one. Never after a request whose answer was lost.
         anew: bool,
+        /// Whether AWS has had enough of us (throttle, quota, no capacity): then fewer are to be started a second.
+        /// What else is in the way, a full house of this machine among it, does not pass sooner for that.
+        slower: bool,
     },
     /// It would be refused again whoever asks for this job: the placement is impossible.
     Never {
         /// What was said, and what to do.
         why: String,
     },
+}
+
+impl Refused {
+    /// For a reason of its own, which passes or is mended; the same request may be made again.
+    pub(super) fn later(why: String, after: Duration) -> Self {
+        Self::Later { why, after, anew: false, slower: false }
+    }
 }
 
 /// What is seen of something that was started.

@@ -195,6 +195,7 @@ fn unsent(queue: &str, why: &str) -> Refused {
         why: format!("SendMessageBatch to {queue} failed: {why}"),
         after: Duration::from_secs(15),
         anew: true,
+        slower: false,
     }
 }
 

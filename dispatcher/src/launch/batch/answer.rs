@@ -9,13 +9,14 @@ use crate::launch::{Refused, Seen};
 /// An exception of this operation, by its name and text. What was submitted in spite of it is found by its name.
 pub(super) fn exception(operation: &str, code: &str, message: &str) -> Refused {
     let why = format!("{operation} was refused: {code}: {message}");
+    let throttled = ["Throttl", "TooManyRequests"].iter().any(|name| code.contains(name))
+        || message.contains("Rate exceeded");
     let later = |seconds, anew| {
         let after = Duration::from_secs(seconds);
-        Refused::Later { why: why.clone(), after, anew }
+        Refused::Later { why: why.clone(), after, anew, slower: throttled }
     };
-    let throttled = code.contains("Throttl") || code.contains("TooManyRequests");
     match code {
-        _ if throttled || message.contains("Rate exceeded") => later(2, false),
+        _ if throttled => later(2, false),
         "ServerException" | "InternalFailure" | "ServiceUnavailable" => later(5, false),
         "ClientException" if !is_mendable(message) => Refused::Never { why },
         // What the configuration says cannot be done, for now: somebody has to mend it, and no job is lost meanwhile.
@@ -113,7 +114,10 @@ mod tests {
             ("SomethingNewException", "", Some((30, false))),
         ] {
             let found = match exception("SubmitJob", code, message) {
-                Refused::Later { after, anew, .. } => Some((after.as_secs(), anew)),
+                Refused::Later { after, anew, slower, .. } => {
+                    assert_eq!(slower, message.contains("Rate") || code.contains("TooMany"));
+                    Some((after.as_secs(), anew))
+                }
                 Refused::Never { why } => {
                     assert!(why.contains(message), "{why}");
                     None
