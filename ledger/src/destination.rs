@@ -71,8 +71,7 @@ impl Destination {
     /// topic, function, event bus or bucket.
     pub fn from_arn(arn: &str) -> Result<Self, DestinationError> {
         let refused = || DestinationError { found: arn.to_owned(), hint: "" };
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let &["arn", _, service, _, _, resource] = parts.as_slice() else { return Err(refused()) };
+        let (service, resource) = service(arn).ok_or_else(refused)?;
         let owned = arn.to_owned();
         Ok(match service {
             "sqs" => Self::SqsArn { arn: owned },
@@ -83,6 +82,18 @@ impl Destination {
             _ => return Err(refused()),
         })
     }
+}
+
+/// Service and resource of an ARN whose partition and region can be a part of a host's name: they become one.
+fn service(arn: &str) -> Option<(&str, &str)> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let &["arn", partition, service, region, _, resource] = parts.as_slice() else { return None };
+    (is_plain(partition) && is_plain(region)).then_some((service, resource))
+}
+
+/// Of letters, digits and hyphens, as partitions and regions are; or nothing, as buckets have it.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 impl FromStr for Destination {
@@ -108,8 +119,7 @@ impl FromStr for Destination {
             return Ok(Self::S3 { bucket: bucket.to_owned(), prefix });
         }
         let (scheme, rest) = text.split_once(':').ok_or_else(|| refused(""))?;
-        let arn =
-            |service: &str| rest.starts_with("arn:") && rest.contains(&format!(":{service}:"));
+        let arn = |wanted: &str| service(rest).is_some_and(|(service, _)| service == wanted);
         let owned = rest.to_owned();
         match scheme {
             "sqs" if rest.starts_with("https://") || rest.starts_with("http://") => {
@@ -119,7 +129,9 @@ impl FromStr for Destination {
             "sqs" => Err(refused(": after `sqs:` comes the queue's URL")),
             "sns" if arn("sns") => Ok(Self::Sns { arn: owned }),
             "sns" => Err(refused(": after `sns:` comes the topic's ARN")),
-            "eventbridge" if !rest.is_empty() => Ok(Self::EventBridge { bus: owned }),
+            "eventbridge" if arn("events") || !rest.is_empty() && !rest.contains(':') => {
+                Ok(Self::EventBridge { bus: owned })
+            }
             "lambda" if arn("lambda") => Ok(Self::Lambda { arn: owned }),
             "lambda" => Err(refused(": after `lambda:` comes the function's ARN")),
             _ => Err(refused("")),
@@ -216,6 +228,11 @@ mod tests {
             ("kafka:topic", "found `kafka:topic`"),
             ("arn:aws:kinesis:eu-west-1:1:stream/s", "expected a destination"),
             ("somewhere", "expected a destination"),
+            ("arn:aws:sns:evil.example#:1:t", "expected a destination"),
+            ("arn:aws:sqs:x@169.254.170.2/:1:q", "expected a destination"),
+            ("sns:arn:aws:sns:evil.example#:1:t", "comes the topic's ARN"),
+            ("eventbridge:arn:aws:events:evil.example/:1:event-bus/b", "expected a destination"),
+            ("arn:aws.evil:sqs:eu-west-1:1:q", "expected a destination"),
         ];
         for (text, expected) in table {
             let found = text.parse::<Destination>().unwrap_err().to_string();

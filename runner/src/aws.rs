@@ -32,8 +32,10 @@ pub use carriers::Carriers;
 pub use configured::{own_destinations, reports_items};
 
 use crate::causes::causes;
+use crate::fetch::resolve::Resolver;
 use crate::function::name::FunctionName;
 use crate::function::{Function, Image, Location, Package, S3Object};
+use crate::image::Reference;
 use crate::telemetry::{Format, Level, Logging};
 
 /// AWS did not describe a function that can be run.
@@ -99,7 +101,7 @@ async fn read(region: Option<String>) -> SdkConfig {
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER).build();
     let loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
-    let mut loader = loader.http_client(client.build_https());
+    let mut loader = loader.http_client(client.build_with_resolver(Resolver));
     if let Some(region) = region {
         loader = loader.region(Region::new(region));
     }
@@ -121,12 +123,30 @@ pub async fn describe(config: &SdkConfig, name: &FunctionName) -> Result<Functio
     let answer = request.set_qualifier(name.qualifier().map(str::to_owned)).send().await;
     let answer = answer.map_err(|error| failure(GET_FUNCTION, &name.to_string(), &error))?;
     let mut function = function(answer, &name.to_string())?;
+    if endpoint(config, "Lambda").is_none() {
+        of_amazon(&function, &name.to_string())?;
+    }
     let layers = function.layers.iter().map(|layer| locate(&client, &layer.name));
     function.layers = futures_util::future::try_join_all(layers).await?;
     for package in function.layers.iter_mut().chain([&mut function.code]) {
         settle(config, package).await?;
     }
     Ok(function)
+}
+
+/// Lambda runs images of Amazon ECR alone (Lambda developer guide, "Creating Lambda functions from container images"): only
+/// an endpoint of the user's knows others.
+fn of_amazon(function: &Function, subject: &str) -> Result<(), AwsError> {
+    let Some(image) = &function.image else { return Ok(()) };
+    let reference = image.reference.parse::<Reference>();
+    if reference.is_ok_and(|reference| reference.ecr_region().is_some()) {
+        return Ok(());
+    }
+    Err(AwsError::Incomplete {
+        operation: GET_FUNCTION,
+        subject: subject.to_owned(),
+        problem: format!("names an image that is not in Amazon ECR: `{}`", image.reference),
+    })
 }
 
 /// Asks again where a package is, because the address has expired.

@@ -5,6 +5,7 @@
     reason = "the bans are the runner's: tests wait for what they started"
 )]
 
+mod addresses;
 mod architectures;
 mod archives;
 mod clients;

@@ -12,8 +12,10 @@
 mod between;
 mod cluster;
 mod control_plane;
+mod function;
 mod hush;
 mod moto;
+pub mod namespace;
 mod puppet;
 mod quota;
 mod registry;
@@ -32,6 +34,7 @@ use std::process::{Child, Command, Stdio};
 pub use between::{Passed, between};
 pub use cluster::{Cluster, Faults};
 pub use control_plane::{ControlPlane, Deployed};
+pub use function::dispatched;
 pub use hush::Hush;
 pub use moto::Moto;
 pub use puppet::{Puppet, Stage, is_running};

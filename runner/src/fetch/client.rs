@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::Fault;
+use super::resolve::Resolver;
 use crate::causes::causes;
 
 /// A peer that says nothing for so long has gone away without a word. S3 takes its time over large copies.
@@ -17,6 +18,7 @@ pub fn new() -> Result<reqwest::Client, Fault> {
 pub(crate) fn with(roots: rustls::RootCertStore) -> Result<reqwest::Client, Fault> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(roots))
+        .dns_resolver(Resolver)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(SILENCE)

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::answer::{Answer, Head, Trouble, Wanted, changed, judge};
 use super::error::Fault;
+use super::host;
 use super::patience::Patience;
 use crate::causes::causes;
 
@@ -143,13 +144,13 @@ impl Link {
     }
 }
 
-/// Where an answer points: never from an address with TLS to one without.
+/// Where an answer points: never from an address with TLS to one without, nor to where credentials are given out.
 pub(crate) fn elsewhere(response: &reqwest::Response) -> Option<Redacted<String>> {
     let location =
         response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
     let other = response.url().join(location.to_str().ok()?).ok()?;
     let as_safe = other.scheme() == "https" || response.url().scheme() == "http";
-    as_safe.then(|| Redacted::new(other.into()))
+    (as_safe && host::may_follow(&other)).then(|| Redacted::new(other.into()))
 }
 
 /// What happened on the way to an answer, without the address.

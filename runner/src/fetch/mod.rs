@@ -1,8 +1,8 @@
 //! Bytes of packages: from a URL or a file to a [`Source`] that may be read while it arrives. What the
 //! bytes mean is not known here.
 //!
-//! `host` (pure) says which addresses are good, `link` makes single requests and keeps the address fresh,
-//! `answer` and `patience` (pure) judge what came back and how long to go on, `download` brings the bytes
+//! `host` (pure) says which addresses are good, `resolve` that names lead to no others, `link` makes single
+//! requests and keeps the address fresh, `answer` and `patience` (pure) judge what came back and how long to go on, `download` brings the bytes
 //! into a `window` over as many connections as `governor` (pure) finds useful, and `digest` tells whether
 //! they are the right ones. `spool` stands in where a server knows nothing of ranges.
 
@@ -17,6 +17,7 @@ mod link;
 mod patience;
 mod progress;
 mod reading;
+pub mod resolve;
 mod spool;
 mod window;
 

@@ -31,14 +31,23 @@ impl Reference {
     }
 
     /// Account's region, where the registry is Amazon's: `ID.dkr.ecr[-fips].REGION.amazonaws.com[.cn]`,
-    /// or `ID.dkr-ecr.REGION.on.aws`.
+    /// or `ID.dkr-ecr.REGION.on.aws` (ECR user guide, "Amazon ECR endpoints"). It gets our login: no other host is one.
     pub fn ecr_region(&self) -> Option<&str> {
         let parts: Vec<&str> = self.registry.split('.').collect();
-        match parts[..] {
-            [_, "dkr", "ecr" | "ecr-fips", region, "amazonaws", ..]
-            | [_, "dkr-ecr" | "dkr-ecr-fips", region, "on", ..] => Some(region),
+        let found = match parts[..] {
+            [account, "dkr", "ecr" | "ecr-fips", region, "amazonaws", "com" | "eu"]
+            | [account, "dkr", "ecr" | "ecr-fips", region, "amazonaws", "com", "cn"]
+            | [account, "dkr-ecr" | "dkr-ecr-fips", region, "on", "aws"]
+            | [account, "dkr-ecr", region, "on", "amazonwebservices", "com", "cn"]
+            | [account, "dkr", "ecr", region, "c2s", "ic", "gov"]
+            | [account, "dkr", "ecr", region, "sc2s", "sgov", "gov"]
+            | [account, "dkr", "ecr", region, "cloud", "adc-e", "uk"] => Some((account, region)),
             _ => None,
-        }
+        };
+        let (account, region) = found?;
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (account.bytes().all(|byte| byte.is_ascii_digit()) && region.bytes().all(plain))
+            .then_some(region)
     }
 }
 
@@ -129,6 +138,33 @@ mod tests {
     fn what_is_no_name_is_refused() {
         for text in ["", "A", "a b", "a//b", "a/../b", "a@sha256:12", "a:", "h.x/", "a@md5:1"] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_amazons_registries_are_amazons() {
+        for host in [
+            "1.dkr.ecr.eu-west-1.amazonaws.com",
+            "1.dkr.ecr-fips.us-east-1.amazonaws.com",
+            "1.dkr.ecr.cn-north-1.amazonaws.com.cn",
+            "1.dkr-ecr.eu-west-1.on.aws",
+        ] {
+            let reference: Reference = format!("{host}/a:1").parse().unwrap();
+            assert!(reference.ecr_region().is_some(), "{host}");
+        }
+        for host in [
+            "1.dkr.ecr.eu-west-1.amazonaws.evil.example",
+            "1.dkr.ecr.eu-west-1.amazonaws.com.evil.example",
+            "1.dkr.ecr.eu-west-1.amazonaws.com:8443",
+            "x@1.dkr.ecr.eu-west-1.amazonaws.com",
+            "1.dkr.ecr.evil#.amazonaws.com",
+            "1.dkr-ecr.eu-west-1.on.evil.example",
+            "evil?1.dkr.ecr.eu-west-1.amazonaws.com",
+            "169.254.170.2",
+            "localhost:80",
+        ] {
+            let found = format!("{host}/a:1").parse::<Reference>();
+            assert!(found.is_err() || found.unwrap().ecr_region().is_none(), "{host}");
         }
     }
 
