@@ -216,6 +216,24 @@ fn what_was_cut_off_is_said_and_finished_by_the_same_command() {
     assert_eq!(state(&world), before);
 }
 
+/// Another program may have set it back: what is there afterwards is read.
+#[test]
+fn what_was_taken_and_is_not_there_is_said() {
+    for (way, end, expected) in [
+        (
+            "destination",
+            "/event-invoke-config",
+            "expected MaximumRetryAttempts to be 0, found none; expected OnFailure to be ",
+        ),
+        ("dead-letter", "/configuration", "expected DeadLetterConfig.TargetArn to be "),
+    ] {
+        let world = world(slow("python3.11").forgetting(end), "");
+        let (_, error) = said(&world.run(&["attach", "resize", "--as", way]), 69);
+        assert!(error.contains("all calls were taken, but") && error.contains(expected), "{error}");
+        assert!(error.contains(&format!("{FAILED}, found none")), "{error}");
+    }
+}
+
 #[test]
 fn a_function_that_a_queue_feeds_is_told_how_that_queue_is_wired() {
     let source = "arn:aws:sqs:eu-west-1:123456789012:orders";

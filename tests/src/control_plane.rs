@@ -30,6 +30,7 @@ pub struct Deployed {
     changing: bool,
     pub(crate) invoke_config: (u16, Value),
     pub(crate) qualified: BTreeMap<String, (u16, Value)>,
+    pub(crate) forgets: Option<&'static str>,
     pub(crate) refusals: Vec<(&'static str, u16, &'static str)>,
     mappings: Value,
 }
@@ -58,6 +59,7 @@ impl Deployed {
             changing,
             invoke_config,
             qualified: BTreeMap::new(),
+            forgets: None,
             refusals: Vec::new(),
             mappings,
         }
@@ -120,6 +122,13 @@ impl Deployed {
     #[must_use]
     pub fn refusing(mut self, end: &'static str, status: u16, message: &'static str) -> Self {
         self.refusals.push((end, status, message));
+        self
+    }
+
+    /// That takes changes at an address with this end, and is as before.
+    #[must_use]
+    pub fn forgetting(mut self, end: &'static str) -> Self {
+        self.forgets = Some(end);
         self
     }
 

@@ -1,4 +1,4 @@
-//! What can be changed of the scripted Lambda's function: tags, the dead-letter queue, the configuration of asynchronous
+//! What can be changed of the scripted Lambda's function: tags, the dead-letter queue, file systems, the configuration of asynchronous
 //! invocations of the function, its versions and aliases. As Lambda does it, or refused as a test asks.
 
 use serde_json::{Map, Value, json};
@@ -20,13 +20,22 @@ pub(crate) fn answer(
         return Some((status, json!({ "Type": "User", "Message": message })));
     }
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let passes = function.forgets.is_some_and(|what| method == "PUT" && route.ends_with(what));
+    if passes {
+        return Some((200, body));
+    }
     if route.starts_with("/2017-03-31/tags/") {
         return Some(tags(&mut function.tags, method, query, &body));
     }
     if route.ends_with("/configuration") && method == "PUT" {
-        let target = body["DeadLetterConfig"]["TargetArn"].as_str().unwrap_or_default();
-        let config = if target.is_empty() { Value::Null } else { body["DeadLetterConfig"].clone() };
-        function.configuration["DeadLetterConfig"] = config;
+        if let Some(config) = body.get("DeadLetterConfig") {
+            let target = config["TargetArn"].as_str().unwrap_or_default();
+            let config = if target.is_empty() { Value::Null } else { config.clone() };
+            function.configuration["DeadLetterConfig"] = config;
+        }
+        if let Some(systems) = body.get("FileSystemConfigs") {
+            function.configuration["FileSystemConfigs"] = systems.clone();
+        }
         return Some((200, function.configuration.clone()));
     }
     if route.ends_with("/event-invoke-config/list") {

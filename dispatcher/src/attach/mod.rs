@@ -1,5 +1,5 @@
 //! `attach` and `detach`: a function's failures wired to the queue of failures, and back again. Owns the order: read,
-//! decide, print, do. `plan` and `undo` decide, `aws` reads, `perform` does.
+//! decide, print, do, read again. `plan` and `undo` decide, `aws` reads, `perform` does, `taken` compares.
 
 #[cfg(test)]
 mod apply;
@@ -10,8 +10,11 @@ pub mod note;
 mod perform;
 pub mod plan;
 mod sources;
+mod taken;
 pub mod trust;
 pub mod undo;
+
+use std::time::{Duration, Instant};
 
 use aws::Aws;
 use aws_config::SdkConfig;
@@ -25,6 +28,10 @@ use crate::place::definition;
 use found::{Found, Wanted};
 use plan::Plan;
 use trust::Who;
+
+/// How long what was set may be unknown to who is asked for it, and when to ask again.
+const SETTLES: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// Wires a function to a queue; the text for standard output goes to `print`, before anything is done. The configuration
 /// is needed where the queue is not said, and for whom the role has to trust.
@@ -104,7 +111,27 @@ async fn carry_out(
         }
         info!("done: {}", call.request().1);
     }
-    Ok(())
+    verify(aws, plan, found).await
+}
+
+/// Reads what was set. What AWS tells is not everywhere at once: it is asked again before it is believed.
+async fn verify(aws: &Aws, plan: &Plan, before: &Found) -> Result<(), Refusal> {
+    let since = Instant::now();
+    loop {
+        let found = aws.find(&called(before), None).await?;
+        let different = taken::differences(&found, &plan.calls);
+        if different.is_empty() {
+            return Ok(());
+        }
+        if since.elapsed() > SETTLES {
+            return Err(Refusal(format!(
+                "all calls were taken, but not all is there afterwards: {}: does something else set it (a template, a pipeline)? The same command again does what is left",
+                different.join("; ")
+            )));
+        }
+        info!("{}; reading again", different.join("; "));
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// What was done before the call that failed, and what was not.
