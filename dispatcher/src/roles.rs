@@ -99,16 +99,24 @@ struct Evaluation {
     eval_decision: String,
 }
 
-/// Whether a role, by ARN, may do this with that: as far as its own policies say.
+/// Whether a role, by ARN, may do this with that, where these keys of conditions have these values: as far as its own
+/// policies say.
 pub async fn simulate(
     signed: &Signed,
     role: &str,
     actions: &[&str],
     resource: &str,
+    context: &[(&str, &str)],
 ) -> Result<Simulated, Refused> {
-    let asked = json!({
+    let mut asked = json!({
         "PolicySourceArn": role, "ActionNames.member": actions, "ResourceArns.member": [resource],
     });
+    for (number, (key, value)) in (1..).zip(context) {
+        let entry = format!("ContextEntries.member.{number}.ContextKey");
+        asked[format!("{entry}Name")] = json!(key);
+        asked[format!("{entry}Type")] = json!("string");
+        asked[format!("{entry}Values.member")] = json!([value]);
+    }
     let answer: Simulation = signed.call(IAM, "SimulatePrincipalPolicy", &asked).await?;
     let results = answer.simulate_principal_policy_result.evaluation_results.items;
     let denied = results.into_iter().filter(|one| one.eval_decision != "allowed");

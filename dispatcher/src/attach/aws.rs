@@ -101,7 +101,8 @@ impl Aws {
         let name = role.name().to_owned();
         let may_send = match queue {
             Some(queue) => {
-                let told = roles::simulate(&self.signed, arn, &["sqs:SendMessage"], queue).await;
+                let send = ["sqs:SendMessage"];
+                let told = roles::simulate(&self.signed, arn, &send, queue, &[]).await;
                 told.ok().map(|denied| matches!(denied, Simulated::Allowed))
             }
             None => None,

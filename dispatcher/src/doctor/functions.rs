@@ -184,7 +184,8 @@ async fn one(
         let detach = format!("immortal-dispatcher detach {}", quoted(&wire.arn));
         findings.push(Finding::wrong(&subject, why, detach));
     }
-    let told = roles::simulate(&patient.signed, &function.role, &["sqs:SendMessage"], &queue.arn);
+    let send = ["sqs:SendMessage"];
+    let told = roles::simulate(&patient.signed, &function.role, &send, &queue.arn, &[]);
     findings.push(match told.await {
         Ok(Simulated::Allowed) => Finding::well(&subject, format!("{} may send to the queue", function.role)),
         Ok(Simulated::Denied(_)) => Finding::wrong(

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod definitions;
+mod files;
 pub mod finding;
 mod functions;
 mod images;
@@ -65,6 +66,7 @@ pub async fn examine(
             let defined = definitions::check(&patient, &wired, &mut findings).await;
             findings.extend(images::check(&patient, &defined).await);
             findings.extend(permissions::check(&patient, &defined).await);
+            findings.extend(files::check(&patient, &wired, &defined).await);
             findings.extend(network::check(&patient, &wired).await);
             findings.extend(cluster::quotas(&patient, &wired).await);
         }

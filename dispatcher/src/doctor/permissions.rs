@@ -150,7 +150,7 @@ async fn allowed(patient: &Patient<'_>, role: &str, needs: &Needs) -> Vec<Findin
     let mut findings = Vec::new();
     for (resource, actions) in needs {
         let actions: Vec<&str> = actions.iter().copied().collect();
-        match roles::simulate(&patient.signed, role, &actions, resource).await {
+        match roles::simulate(&patient.signed, role, &actions, resource, &[]).await {
             Ok(Simulated::Allowed) => findings
                 .push(Finding::well(&subject, format!("may {} on {resource}", actions.join(", ")))),
             Ok(Simulated::Denied(denied)) => {
