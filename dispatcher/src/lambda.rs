@@ -1,6 +1,7 @@
 //! The same program as a Lambda function (custom runtime): SQS batches with partial batch responses, ECS task state
 //! changes, and a schedule for looking after unfinished jobs.
 
+use futures_util::stream::{self, StreamExt as _};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,6 +11,9 @@ use crate::dispatch::Desk;
 use crate::reconcile::states::{self, Told};
 use crate::resolve::directory::Directory;
 use crate::{file, reconcile, told};
+
+/// Messages of a batch that are taken at the same time: a whole one, as event source mappings have it by default.
+const AT_ONCE: usize = 10;
 
 /// What an event source mapping with `ReportBatchItemFailures` wants to hear.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -57,11 +61,10 @@ async fn answer<D: Directory>(desk: &Desk<D>, event: &str) -> Answer {
         }
         return Answer::default();
     };
-    let mut answer = Answer::default();
-    for record in batch.records {
-        answer.batch_item_failures.extend(taken(desk, record).await);
-    }
-    answer
+    // Each waits for others to share its calls with: one after the other, each would wait alone.
+    let taken = batch.records.into_iter().map(|record| taken(desk, record));
+    let taken: Vec<_> = stream::iter(taken).buffered(AT_ONCE).collect().await;
+    Answer { batch_item_failures: taken.into_iter().flatten().collect() }
 }
 
 /// A message of a batch, if it has to come again.

@@ -5,6 +5,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a panic here")]
 
+mod batches;
 mod calls;
 mod counted;
 mod created;
