@@ -19,7 +19,9 @@ use crate::causes::causes;
 use crate::unpack::zip::{Member, file, zip};
 use crate::unpack::{Archive, Limits, UnpackError};
 
+/// A connection on which nothing comes for so long is left; where all is well, a busy machine is no stall.
 const STALL: Duration = Duration::from_millis(100);
+const PATIENT: Duration = Duration::from_secs(20);
 
 /// Small files, then one large one, then small ones again: 1.3 MB.
 fn package() -> &'static [u8] {
@@ -73,13 +75,13 @@ enum Failed {
 async fn fetched(
     package: &Package,
     root: &Path,
-    connections: usize,
+    options: Options,
     renewal: Option<Renewal>,
 ) -> Result<(), Failed> {
     let client = client::with(rustls::RootCertStore::empty())
         .map_err(|fault| FetchError { package: "client".to_owned(), fault });
     let client = OnceCell::new_with(Some(client.map_err(Failed::Fetch)?));
-    let fetcher = Fetcher { options: options(connections), client };
+    let fetcher = Fetcher { options, client };
     let mut opened = fetcher.open(package, renewal).await.map_err(Failed::Fetch)?;
     let (source, root) = (opened.source.clone(), root.to_owned());
     let unpacking = tokio::task::spawn_blocking(move || {
@@ -108,7 +110,11 @@ fn played(script: &[Deed], connections: usize) -> (Result<(), Failed>, Vec<Strin
         Box::pin(async move { Ok(url.into()) })
     });
     let package = described(&server);
-    let ended = fetched(&package, &root, connections, Some(renewal));
+    let mut options = options(connections);
+    if script.is_empty() {
+        options.patience.stall = PATIENT;
+    }
+    let ended = fetched(&package, &root, options, Some(renewal));
     let ended = runtime().block_on(async { timeout(Duration::from_mins(1), ended).await });
     let ended = ended.unwrap_or_else(|_| panic!("{script:?} hangs"));
     match &ended {
@@ -214,7 +220,7 @@ fn other_bytes_than_those_deployed_are_refused() {
     let server = Server::new(package(), &[]);
     let package = Package { sha256: Some("AAAA".to_owned()), ..described(&server) };
     let root = tempfile::tempdir().unwrap();
-    let ended = runtime().block_on(fetched(&package, root.path(), 1, None));
+    let ended = runtime().block_on(fetched(&package, root.path(), options(1), None));
     let Err(Failed::Fetch(FetchError { fault, .. })) = ended else { panic!("{ended:?}") };
     assert!(
         matches!(fault, Fault::Digest { .. }) && root.path().read_dir().unwrap().next().is_none()
