@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use e2e::{ControlPlane, Deployed, Moto, Package, Sandbox, between, python};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::jobs::desk::recorded;
 use crate::process::{finish, terminate};
@@ -16,8 +16,16 @@ const OUTCOME: &str = "/jobs-of-mine/p/jobs/j-1/outcome.json";
 
 /// A job in a bucket, a function, and the runner before it, which reaches the bucket by this address.
 fn attempt(moto: &Moto, plane: &ControlPlane, bucket: &str) -> Sandbox {
-    let job = r#"{"version":1,"id":"j-1","function":"resize","event":1,"destinations":[],"origin":{"kind":"direct"},"created":"2026-10-09T16:43:26.568Z"}"#;
-    recorded(moto, plane, job)
+    attempt_for(&[], moto, plane, bucket)
+}
+
+/// The same, of a job whose outcome goes to these.
+fn attempt_for(destinations: &[&str], moto: &Moto, plane: &ControlPlane, bucket: &str) -> Sandbox {
+    let job = json!({
+        "version": 1, "id": "j-1", "function": "resize", "event": 1, "destinations": destinations,
+        "origin": { "kind": "direct" }, "created": "2026-10-09T16:43:26.568Z",
+    });
+    recorded(moto, plane, &job.to_string())
         .variable("IMMORTAL_STOP_TIMEOUT", "4s")
         .variable("AWS_ENDPOINT_URL_S3", bucket)
 }
@@ -72,7 +80,7 @@ fn trouble_with_the_ledger_is_69_before_the_decision_and_75_after_it() {
             // Before the decision not even the claim is heard of.
             Some(if is_last && code == 69 { GONE.to_vec() } else { answer })
         });
-        let run = attempt(&moto, &plane, &bucket).run();
+        let run = attempt_for(&["stdout"], &moto, &plane, &bucket).run();
         run.ends_with(code).says("NoSuchBucket");
         assert_eq!(read(&moto, OUTCOME).is_some(), code == 75, "{run:#?}");
         assert!(moto.get("jobs-of-mine/p/active/j-1").is_some());
