@@ -62,10 +62,12 @@ impl Decided<'_> {
         said.is_some_and(<[_]>::is_empty) && self.job.task_token.is_none() && !moved
     }
 
-    /// Records that all destinations have it, and strikes the job off the unfinished ones.
+    /// Records that all destinations have it, where it does not say so, and strikes the job off the unfinished ones.
     pub async fn strike(&self, mut outcome: Outcome) -> Result<(), RunError> {
-        outcome.delivered = Some(Time::now());
-        self.ledger.amend(&self.job.id, &outcome).await.map_err(RunError::Unstruck)?;
+        if outcome.delivered.is_none() {
+            outcome.delivered = Some(Time::now());
+            self.ledger.amend(&self.job.id, &outcome).await.map_err(RunError::Unstruck)?;
+        }
         self.ledger.delivered(&self.job.id).await.map_err(RunError::Unstruck)
     }
 

@@ -42,6 +42,9 @@ fn a_decided_outcome_is_delivered_by_the_next_attempt() {
     let desk = desk("app.echo", "\"once\"");
     let record = desk.run(1).ends_with(0).stdout.clone();
     // As if the first had died between deciding and delivering.
+    let mut outcome = desk.read("jobs/j-1/outcome.json");
+    outcome.as_object_mut().unwrap().remove("delivered").unwrap();
+    desk.write("jobs/j-1/outcome.json", &outcome.to_string());
     desk.write("active/j-1", "");
     desk.run(1).ends_with(0).prints("");
     assert!(desk.has("active/j-1"));
@@ -49,6 +52,16 @@ fn a_decided_outcome_is_delivered_by_the_next_attempt() {
     desk.run(2).ends_with(0).prints(&record);
     assert!(!desk.has("active/j-1"));
     assert_eq!(desk.plane.requests().len(), requests, "the function was not run again");
+}
+
+#[test]
+fn a_delivered_outcome_is_not_delivered_again() {
+    let desk = desk("app.echo", "\"once\"");
+    desk.run(1).ends_with(0);
+    // As if the first had died between delivering and striking the job off.
+    desk.write("active/j-1", "");
+    desk.run(2).ends_with(0).prints("");
+    assert!(!desk.has("active/j-1"));
 }
 
 /// An agent of ECS: as the task metadata endpoint, version 4, answers (ECS developer guide).

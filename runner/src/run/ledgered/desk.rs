@@ -19,8 +19,6 @@ use crate::run::deliver::{self, say, within};
 use crate::run::error::{RunError, machine};
 use crate::signals::Stop;
 
-const UNSTRUCK: RunError = RunError::NoTime("record that the outcome was delivered");
-
 /// A job whose attempt is over, and where its outcome goes.
 pub(in crate::run) struct Desk {
     pub(in crate::run) ledger: Ledger,
@@ -76,8 +74,7 @@ impl Desk {
             let (config, parcel, route) = Box::pin(self.decided().packed(&outcome)).await?;
             Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await?;
         }
-        let for_nobody = self.decided().is_for_nobody(&outcome);
-        outcome.delivered = for_nobody.then(Time::now);
+        outcome.delivered = self.decided().is_for_nobody(&outcome).then(Time::now);
         let decision = within(stop, timeout, self.ledger.decide(&self.job.id, &outcome)).await;
         let decision = decision.ok_or(RunError::NoTime("record the outcome"))?;
         if let Decision::Already(other) = decision.map_err(RunError::Unrecorded)?
@@ -92,14 +89,7 @@ impl Desk {
             return Ok(Code::Success.into());
         }
         self.note(stop, held, State::Ended, how(&outcome)).await;
-        let code = code(&outcome);
-        if for_nobody {
-            let struck = self.ledger.delivered(&self.job.id);
-            let struck = within(stop, timeout, struck).await.ok_or(UNSTRUCK)?;
-            struck.map_err(RunError::Unstruck)?;
-        } else {
-            Box::pin(self.deliver(stop, outcome)).await?;
-        }
+        let code = Box::pin(self.deliver(stop, outcome)).await?;
         Ok(Concluded { code, refusal })
     }
 
@@ -170,32 +160,33 @@ impl Desk {
         Try { attempt: self.asked.attempt, before, now: Time::now() }
     }
 
-    /// Delivers an outcome that is decided, and strikes the job off the unfinished ones.
+    /// Delivers an outcome that is decided, where it is not yet, and strikes the job off the unfinished ones.
     pub(in crate::run) async fn deliver(
         &self,
         stop: &mut Stop,
         outcome: Outcome,
     ) -> Result<Code, RunError> {
-        let timeout = self.asked.limits.stop_timeout;
-        let code = code(&outcome);
-        let decided = self.decided();
-        let packed = Box::pin(within(stop, timeout, decided.packed(&outcome))).await;
+        let code = match outcome.facts.blame {
+            Some(_) => Code::FunctionFailed,
+            None => Code::Success,
+        };
+        if outcome.delivered.is_none() {
+            Box::pin(self.send(stop, &outcome)).await?;
+        }
+        let (timeout, decided) = (self.asked.limits.stop_timeout, self.decided());
+        let struck = within(stop, timeout, decided.strike(outcome)).await;
+        struck.ok_or(RunError::NoTime("record that the outcome was delivered"))??;
+        Ok(code)
+    }
+
+    async fn send(&self, stop: &mut Stop, outcome: &Outcome) -> Result<(), RunError> {
+        let (timeout, decided) = (self.asked.limits.stop_timeout, self.decided());
+        let packed = Box::pin(within(stop, timeout, decided.packed(outcome))).await;
         let (config, parcel, route) = packed.ok_or(RunError::NoTime("deliver the outcome"))??;
         if mutant("strike-before-delivering") {
             self.ledger.delivered(&self.job.id).await?;
         }
-        Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await?;
-        let struck = within(stop, timeout, decided.strike(outcome)).await;
-        struck.ok_or(UNSTRUCK)??;
-        Ok(code)
-    }
-}
-
-/// The exit code of a program that was there for this outcome alone.
-fn code(outcome: &Outcome) -> Code {
-    match outcome.facts.blame {
-        Some(_) => Code::FunctionFailed,
-        None => Code::Success,
+        Box::pin(deliver::deliver(stop, timeout, &config, &parcel, route)).await
     }
 }
 
