@@ -22,7 +22,7 @@ impl Watched {
         if newest.is_none() || newest != self.newest {
             (self.newest, self.pids) = (newest, all(groups));
         }
-        let resident: u64 = self.pids.iter().map(|pid| resident(pid)).sum();
+        let resident: u64 = self.pids.iter().map(|pid| resident(pid)).fold(0, u64::saturating_add);
         if resident <= before { before } else { before.max(now(&self.pids)) }
     }
 }
@@ -72,7 +72,8 @@ fn resident(pid: &str) -> u64 {
     let sizes = read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     let pages = sizes.split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
-    pages.unwrap_or(0_u64) * page.and_then(|page| u64::try_from(page).ok()).unwrap_or(u64::MAX)
+    let page = page.and_then(|page| u64::try_from(page).ok()).unwrap_or(u64::MAX);
+    pages.unwrap_or(0_u64).saturating_mul(page)
 }
 
 /// All processes below one, by number, whichever of its threads began them.
