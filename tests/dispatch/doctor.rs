@@ -1,10 +1,9 @@
 //! A deployment that is well has nothing to be mended; each thing that is broken is found, and mended as it is said.
 
+mod files;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
 
 use e2e::{Answer, Scripted};
 use serde_json::Value;
@@ -294,113 +293,4 @@ fn the_launchers_of_this_machine_are_looked_at() {
     let (text, _) =
         said(&command.env("DOCKER_HOST", "unix:///nowhere/docker.sock").output().unwrap(), 1);
     assert!(text.contains("expected the Docker Engine to answer"), "{text}");
-}
-
-/// IAM, as far as it tells what a role may do, which moto does not: these actions not, as long as they are named here.
-fn simulating(denied: Arc<Mutex<Vec<&'static str>>>) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&asked);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut reader = BufReader::new(&stream);
-            let (mut line, mut length) = (String::new(), 0);
-            while line != "\r\n" {
-                line.clear();
-                reader.read_line(&mut line).unwrap();
-                let told = line.to_ascii_lowercase();
-                let told = told.strip_prefix("content-length: ");
-                length = told.map_or(length, |told| told.trim().parse().unwrap());
-            }
-            let mut form = vec![0; length];
-            reader.read_exact(&mut form).unwrap();
-            let form = String::from_utf8(form).unwrap();
-            let results: Vec<String> = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
-                .iter()
-                .map(|action| {
-                    let refused = denied.lock().unwrap().contains(action);
-                    let decision = if refused { "implicitDeny" } else { "allowed" };
-                    format!("<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>")
-                })
-                .collect();
-            let results = results.concat();
-            let (status, body) = if form.contains("elasticfilesystem") {
-                log.lock().unwrap().push(form);
-                (
-                    200,
-                    format!(
-                        "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults>{results}</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
-                    ),
-                )
-            } else {
-                (403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>".to_owned())
-            };
-            let head = format!(
-                "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                body.len()
-            );
-            (&stream).write_all((head + &body).as_bytes()).unwrap();
-        }
-    });
-    (url, asked)
-}
-
-#[test]
-fn a_role_that_may_not_mount_a_functions_file_system_is_found() {
-    const ACTIONS: [&str; 2] = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"];
-    let deployment = Deployment::new();
-    let (world, lambda) = (&deployment.world, deployment.world.plane.variables()[0].1);
-    let made = world.moto.script(&format!(
-        "efs = client('efs')\n\
-         made = efs.create_access_point(ClientToken='t', FileSystemId=efs.create_file_system(CreationToken='t')['FileSystemId'])\n\
-         mount = {{'Arn': made['AccessPointArn'], 'LocalMountPath': '/mnt/data'}}\n\
-         client('lambda', endpoint_url={lambda:?}).update_function_configuration(FunctionName='resize', FileSystemConfigs=[mount])\n\
-         result = [made['FileSystemId'], made['AccessPointArn']]"
-    ));
-    let [id, point] = [0, 1].map(|at| made[at].as_str().unwrap().to_owned());
-    let denied = Arc::new(Mutex::new(ACTIONS.to_vec()));
-    let (iam, asked) = simulating(Arc::clone(&denied));
-    let told = || {
-        let mut command = world.command(&["doctor", "--json"]);
-        let output = command.env("AWS_ENDPOINT_URL_IAM", &iam).output().unwrap();
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let about = |one: &&Value| one["subject"].as_str().unwrap().starts_with("file system of");
-        told.as_array().unwrap().iter().find(about).unwrap_or_else(|| panic!("{told}")).clone()
-    };
-    let finding = told();
-    assert_eq!(finding["verdict"], "note", "{finding}");
-    world.moto.script(&format!("client('efs').put_file_system_policy(FileSystemId={id:?}, Policy=json.dumps({{'Statement': []}}))"));
-    let finding = told();
-    assert_eq!(finding["verdict"], "wrong", "{finding}");
-    assert!(
-        finding["says"]
-            .as_str()
-            .unwrap()
-            .contains(&format!("file-system/{id} for arn:aws:iam::123456789012:role/task")),
-        "{finding}"
-    );
-    mend(world, finding["mend"].as_str().unwrap().split(" (or its").next().unwrap());
-    let given = world.moto.script(&format!(
-        "result = client('iam').get_role_policy(RoleName='task', PolicyName='immortal-files-' + {point:?}.split('/')[1])['PolicyDocument']['Statement'][0]"
-    ));
-    assert_eq!(given["Condition"]["StringEquals"]["elasticfilesystem:AccessPointArn"], point);
-    *denied.lock().unwrap() = vec![ACTIONS[1]];
-    assert!(told()["says"].as_str().unwrap().contains("it could only be read"));
-    denied.lock().unwrap().clear();
-    assert_eq!(told()["verdict"], "well");
-    // The condition of the template's own policy has to hold for what is asked.
-    let by = format!("ContextKeyValues.member.1={}", point.replace(':', "%3A").replace('/', "%2F"));
-    assert!(
-        asked
-            .lock()
-            .unwrap()
-            .iter()
-            .all(|form| form.replace("%2E", ".").replace("%2D", "-").contains(&by)),
-        "{asked:?}"
-    );
-    world.moto.script(&format!(
-        "client('efs').delete_access_point(AccessPointId={point:?}.split('/')[1])"
-    ));
-    assert!(told()["says"].as_str().unwrap().contains("expected the access point"));
 }

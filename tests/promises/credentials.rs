@@ -1,11 +1,9 @@
 //! The function's own credentials, while they expire again and again: the real SDKs inside real handlers.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, cache, container, python};
+use e2e::{ControlPlane, Deployed, Package, Run, Sandbox, cache, container, python, query};
 use serde_json::{Value, json};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/resize";
@@ -23,39 +21,9 @@ struct Issued {
 }
 
 fn sts(denied: bool) -> (String, Arc<Mutex<Issued>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let issued = Arc::new(Mutex::new(Issued::default()));
     let desk = Arc::clone(&issued);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let desk = Arc::clone(&desk);
-            std::thread::spawn(move || while answered(&stream, &desk, denied).is_some() {});
-        }
-    });
-    (url, issued)
-}
-
-fn answered(mut stream: &TcpStream, desk: &Mutex<Issued>, denied: bool) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    let (mut head, mut length) = (String::new(), 0);
-    while !head.ends_with("\r\n\r\n") {
-        let start = head.len();
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-        let line = head[start..].to_ascii_lowercase();
-        let told = line.strip_prefix("content-length:").and_then(|it| it.trim().parse().ok());
-        length = told.unwrap_or(length);
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let (status, xml) = answer(&head, &String::from_utf8(body).ok()?, desk, denied);
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n",
-        xml.len()
-    );
-    stream.write_all((head + &xml).as_bytes()).ok()
+    (query(move |head, form| answer(head, form, &desk, denied)), issued)
 }
 
 fn answer(head: &str, body: &str, desk: &Mutex<Issued>, denied: bool) -> (u16, String) {

@@ -12,11 +12,13 @@
 mod between;
 mod cluster;
 mod control_plane;
+mod deployed;
 mod function;
 mod hush;
 mod moto;
 pub mod namespace;
 mod puppet;
+mod query;
 mod quota;
 mod registry;
 mod run;
@@ -33,11 +35,13 @@ use std::process::{Child, Command, Stdio};
 
 pub use between::{Passed, between};
 pub use cluster::{Cluster, Faults};
-pub use control_plane::{ControlPlane, Deployed};
+pub use control_plane::ControlPlane;
+pub use deployed::Deployed;
 pub use function::dispatched;
 pub use hush::Hush;
 pub use moto::Moto;
 pub use puppet::{Puppet, Stage, is_running};
+pub use query::query;
 pub use quota::Quota;
 pub use registry::Registry;
 pub use run::Run;
